@@ -1,0 +1,169 @@
+package dialogue
+
+import (
+	"bytes"
+	"slices"
+)
+
+// A Commit is what a commit does to a room, read from its MLS message.
+type Commit struct {
+	Time    uint64 // minutes since 1970, its author's claim
+	Adds    []Added
+	Removes []SeatID
+	Keys    []KeyChange // signature keys that change, the author's included
+}
+
+// Added is a leaf that a commit adds.
+type Added struct {
+	Seat    SeatID
+	Package Hash // of its key package
+	Key     []byte
+}
+
+// A KeyChange is a new signature key, in a leaf signed with the former one.
+type KeyChange struct {
+	Seat SeatID
+	Key  []byte
+}
+
+// commit judges a commit and, where it is valid, carries it out. A refused
+// one gives NoteAttempt: whoever applies it must not enter its epoch.
+func (f *fold) commit() {
+	var reason Reason
+	if f.e.Room == Plenary {
+		reason = f.s.judge(f.e.Author, f.e.Commit)
+	} else {
+		reason = f.s.judgeRoom(f.e)
+	}
+	if reason != ReasonNone {
+		f.note(NoteAttempt, SeatID{}, nil)
+		f.notes[len(f.notes)-1].Reason = reason
+		return
+	}
+	// A side room's commit is seen by that side alone, so the skeleton, which all share, knows nothing of it.
+	if f.e.Room == Plenary {
+		f.carryOut(f.e.Commit)
+	}
+}
+
+// judge says whether a plenary commit counts: it adds only who is ready,
+// removes only whose removal is due, and all of those; one that does neither
+// comes a day of log time after the last at the earliest.
+func (s *State) judge(author SeatID, c *Commit) Reason {
+	x := s.Seat(author)
+	if x == nil || x.Status != In || x.Due {
+		return ReasonNotSeated
+	}
+	due := s.Due()
+	if r := judgeRemoves(c.Removes, due); r != ReasonNone {
+		return r
+	}
+	seen := map[SeatID]bool{}
+	for _, a := range c.Adds {
+		n := s.Seat(a.Seat)
+		if n == nil || seen[a.Seat] || !s.Ready(n) || a.Package != n.Package {
+			return ReasonNotReady
+		}
+		seen[a.Seat] = true
+	}
+	if s.count(In)-len(c.Removes)+len(c.Adds) > maxSeated {
+		return ReasonFull
+	}
+	if len(c.Adds) == 0 && len(c.Removes) == 0 && s.LogTime < s.LastCommit+MinutesPerDay {
+		return ReasonTooSoon
+	}
+	return ReasonNone
+}
+
+func judgeRemoves(removes, due []SeatID) Reason {
+	for _, id := range due {
+		if !slices.Contains(removes, id) {
+			return ReasonDueFirst
+		}
+	}
+	if len(removes) != len(due) {
+		return ReasonNotYours
+	}
+	return ReasonNone
+}
+
+// judgeRoom says whether a side room's commit counts: it makes the members
+// those of the seat plan, or, where they are, comes a day after the last.
+func (s *State) judgeRoom(e Entry) Reason {
+	room, members, c := e.Room, e.Members, e.Commit
+	plan := s.Plan(room)
+	if s.room(room) == nil || !slices.Contains(plan, e.Author) {
+		return ReasonNotSeated
+	}
+	var due []SeatID
+	for _, m := range members {
+		if !slices.Contains(plan, m) {
+			due = append(due, m)
+		}
+	}
+	if r := judgeRemoves(c.Removes, due); r != ReasonNone {
+		return r
+	}
+	for i, a := range c.Adds {
+		if !slices.Contains(plan, a.Seat) || slices.Contains(members, a.Seat) ||
+			slices.ContainsFunc(c.Adds[:i], func(b Added) bool { return b.Seat == a.Seat }) {
+			return ReasonNotReady
+		}
+	}
+	if len(c.Adds) == 0 && len(c.Removes) == 0 && s.LogTime < e.LastCommit+MinutesPerDay {
+		return ReasonTooSoon
+	}
+	return ReasonNone
+}
+
+// carryOut does what a valid plenary commit says.
+func (f *fold) carryOut(c *Commit) {
+	f.s.Epoch++
+	f.s.LastCommit = f.s.LogTime
+	for _, id := range c.Removes {
+		x := f.s.Seat(id)
+		x.Due, x.Removers = false, nil
+		if x.Leaving {
+			x.Status = Left
+			f.note(NoteLeft, id, nil)
+		} else {
+			x.Status = Removed
+			f.note(NoteRemoved, id, nil)
+		}
+	}
+	var newcomers []SeatID
+	wasOpen := len(f.s.Disagreed()) == 0
+	for _, a := range c.Adds {
+		x := f.s.Seat(a.Seat)
+		x.Status, x.Key = In, a.Key
+		side := &f.s.Sides[x.Side-1]
+		// Its post named the rules in force, and taking the head's seat agrees to them.
+		side.HadHead, side.Agreed = true, true
+		newcomers = append(newcomers, a.Seat)
+		f.note(NoteSeated, a.Seat, nil)
+	}
+	for _, k := range c.Keys {
+		if x := f.s.Seat(k.Seat); x != nil && !bytes.Equal(x.Key, k.Key) {
+			x.Key = k.Key
+		}
+	}
+	if len(newcomers) > 0 {
+		if len(f.s.Charters) == maxCharters {
+			f.s.Charters = slices.Clone(f.s.Charters[1:])
+		}
+		f.s.Charters = add(f.s.Charters, CharterState{Base: f.s.Epoch, For: newcomers})
+	}
+	if !wasOpen && len(f.s.Disagreed()) == 0 {
+		f.note(NoteAgreed, SeatID{}, nil)
+	}
+}
+
+func (s *State) count(st Status) int {
+	n := 0
+	for i := range s.Seats {
+		if s.Seats[i].Status == st {
+			n++
+		}
+	}
+	return n
+}
