@@ -1,0 +1,251 @@
+package client
+
+import (
+	"time"
+
+	"parley/dialogue"
+)
+
+// What the faces see. Nothing here is a key, and changing it changes nothing.
+
+// An ID names a dialogue in this vault: eight hexadecimal digits that mean
+// nothing elsewhere.
+type ID string
+
+// A Profile is what the vault knows of its person.
+type Profile struct {
+	Name     string // the name to use in dialogues
+	Language string // BCP 47
+	Text     int    // text size in per cent: 100, 125, 150, 200 or 300
+	Theme    string // "auto", "light" or "dark"
+	Idle     int    // minutes after which the application puts itself away
+}
+
+// Standing says how far one has come in a dialogue.
+type Standing string
+
+// A seat goes from waiting to in, and ends as removed or left.
+const (
+	StandingWaiting Standing = "waiting" // the card was used; the others have to let one in
+	StandingIn      Standing = "in"
+	StandingRemoved Standing = "removed"
+	StandingLeft    Standing = "left"
+	StandingRefused Standing = "refused" // the card was revoked, had expired or was used by somebody else first
+	StandingLost    Standing = "lost"    // this vault can't follow the dialogue any more
+)
+
+// A Dialogue is a picture of one dialogue at one moment.
+type Dialogue struct {
+	ID        ID
+	Title     string // on this device only
+	Standing  Standing
+	Relay     string // its URL
+	Online    bool   // the relay answered the last request
+	LastHeard time.Time
+	Problem   error // what keeps the dialogue from going on, or nil
+	Rules     dialogue.Rules
+	Sides     []Side // in the order of the opening
+	Seats     []Seat // in plan order, the convenor first
+	Me        Seat
+	Rooms     []Room   // those one sits in
+	Missing   []string // names of the sides that have not agreed to the rules; while there is one, nobody can write in the plenary
+	Tasks     []Task
+	Alarms    []Alarm
+	Reading   *Reading // the latest reading of words that still counts, or nil
+	LogTime   time.Time
+}
+
+// A Side is a delegation.
+type Side struct {
+	ID     dialogue.SideID
+	Name   string
+	Agreed bool
+	Head   string // name of its head, or empty
+	Mine   bool
+}
+
+// A Seat is one person's place.
+type Seat struct {
+	ID       dialogue.SeatID
+	Name     string
+	Side     dialogue.SideID // 0 for the convenor
+	SideName string
+	Role     dialogue.Role
+	Capacity dialogue.Capacity
+	Status   dialogue.Status
+	Me       bool
+	Head     bool
+	Due      bool // to be removed; the others' computers do it
+	GoneBy   string
+
+	VerifiedBy []string // names of who heard the words
+	Lost       dialogue.Loss
+
+	// Of a card that is out, or was used:
+	By       string // name of who made it
+	Expires  time.Time
+	Expired  bool
+	Words    []string // the four words of what its holder posted
+	Missing  []string // sides whose consent is awaited
+	MayDo    SeatActions
+	Seconds  int  // further uses of the card: an alarm
+	HaveCard bool // this vault made the card and can show it again
+}
+
+// SeatActions are what the rules let this person do with a seat now.
+type SeatActions struct {
+	Approve, Revoke, Remove, Verify bool
+}
+
+// A Room is a room one sits in.
+type Room struct {
+	Room     dialogue.Room
+	Name     string // a side's name, or empty for the plenary
+	Unread   int
+	Readers  []Seat // who will read what is written now, oneself left out
+	CanWrite bool
+	Why      WhyNot
+}
+
+// WhyNot says why one can't write in a room.
+type WhyNot string
+
+// Reasons.
+const (
+	WhyNone     WhyNot = ""
+	WhyMissing  WhyNot = "missing"  // a side has not agreed to the rules
+	WhyNotIn    WhyNot = "notin"    // not seated, or no longer
+	WhyChanging WhyNot = "changing" // its members are not those of the seat plan yet; what one writes waits
+	WhyNotThere WhyNot = "notthere" // the room is not founded, or one has not been let in yet
+)
+
+// A Task is something that waits for this person.
+type Task struct {
+	Kind TaskKind
+	Seat Seat
+}
+
+// A TaskKind says what waits.
+type TaskKind string
+
+// Tasks.
+const (
+	TaskApprove TaskKind = "approve" // a newcomer asks to be let in
+	TaskInvite  TaskKind = "invite"  // a side has no head and no card out
+	TaskListen  TaskKind = "listen"  // somebody reads words aloud
+	TaskBack    TaskKind = "back"    // a message came back, because its readers have changed
+)
+
+// An Alarm is something that may endanger people.
+type Alarm struct {
+	Kind AlarmKind
+	Seat Seat
+	Time time.Time
+}
+
+// An AlarmKind says what happened.
+type AlarmKind string
+
+// Alarms.
+const (
+	AlarmSecondUse AlarmKind = "seconduse" // a card was used twice
+	AlarmAttempt   AlarmKind = "attempt"   // a seat tried what the rules do not allow
+	AlarmCharter   AlarmKind = "charter"   // a seat told newcomers another past than this one
+)
+
+// A Message is a line in a room: somebody's words, a file, or a notice by
+// Parley itself.
+type Message struct {
+	ID      dialogue.EventID
+	Seq     uint64 // ascending in this vault; 0 while it is in nobody's room
+	Room    dialogue.Room
+	Seat    dialogue.SeatID
+	Name    string
+	Side    dialogue.SideID
+	Mine    bool
+	Kind    MessageKind
+	Text    string
+	Time    time.Time // its author's claim, to the minute
+	State   State
+	ReplyTo *Quote
+	File    *File
+	Notice  *Notice
+	Readers []string // of a message that came back: who would read it now
+}
+
+// A MessageKind says what a line is.
+type MessageKind string
+
+// Kinds of line.
+const (
+	KindMessage MessageKind = "message"
+	KindFile    MessageKind = "file"
+	KindNotice  MessageKind = "notice"
+)
+
+// A State says where a message is.
+type State string
+
+// States.
+const (
+	StateRoom    State = "room"    // in the room
+	StateWaiting State = "waiting" // goes by itself
+	StateBack    State = "back"    // came back to its author, because its readers have changed
+)
+
+// A Quote is the message that another answers.
+type Quote struct {
+	ID   dialogue.EventID
+	Seq  uint64
+	Name string
+	Text string // its beginning
+}
+
+// A File is an attachment.
+type File struct {
+	Name    string
+	Size    uint64
+	Done    uint64 // bytes that have been sent, or fetched
+	Here    bool   // the whole content is in this vault
+	Problem error
+}
+
+// A Notice is what Parley says in a room. Names are of By and Seat.
+type Notice struct {
+	Kind   dialogue.NoteKind
+	By     string
+	Seat   string
+	What   dialogue.Kind
+	Reason dialogue.Reason
+}
+
+// A Reading is a reading of words: five to be read aloud by Reader, the sixth
+// typed by who listens.
+type Reading struct {
+	ID     dialogue.EventID
+	Reader Seat
+	Mine   bool     // one reads oneself
+	Words  []string // the five to read or to follow; nil while they are being computed
+	Heard  []string // names of who has heard it
+}
+
+// A CardView is what the join page shows of a card.
+type CardView struct {
+	Relay    string
+	Sides    []string
+	Rules    dialogue.Rules
+	Side     string // of the seat
+	Name     string // of the seat, as the inviter wrote it
+	Capacity dialogue.Capacity
+	Head     bool // taking the seat agrees to the rules for the side
+	Convenor string
+	Expires  time.Time
+	Words    []string // after Join: the four words to read out to the inviter on the telephone
+}
+
+// A Change says that something in a dialogue changed; Dialogue is empty where
+// it is the list of dialogues.
+type Change struct {
+	Dialogue ID
+	Room     dialogue.Room
+}
