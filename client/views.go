@@ -36,23 +36,24 @@ const (
 
 // A Dialogue is a picture of one dialogue at one moment.
 type Dialogue struct {
-	ID        ID
-	Title     string // on this device only
-	Standing  Standing
-	Relay     string // its URL
-	Online    bool   // the relay answered the last request
-	LastHeard time.Time
-	Problem   error // what keeps the dialogue from going on, or nil
-	Rules     dialogue.Rules
-	Sides     []Side // in the order of the opening
-	Seats     []Seat // in plan order, the convenor first
-	Me        Seat
-	Rooms     []Room   // those one sits in
-	Missing   []string // names of the sides that have not agreed to the rules; while there is one, nobody can write in the plenary
-	Tasks     []Task
-	Alarms    []Alarm
-	Reading   *Reading // the latest reading of words that still counts, or nil
-	LogTime   time.Time
+	ID          ID
+	Title       string // on this device only
+	Standing    Standing
+	Relay       string // its URL
+	Online      bool   // the relay answered the last request
+	LastHeard   time.Time
+	Problem     error // what keeps the dialogue from going on, or nil
+	Rules       dialogue.Rules
+	Sides       []Side // in the order of the opening
+	Seats       []Seat // in plan order, the convenor first
+	Me          Seat
+	Rooms       []Room   // those one sits in
+	Missing     []string // names of the sides that have not agreed to the rules; while there is one, nobody can write in the plenary
+	Unconfirmed []string // parties that have not yet confirmed the past that one was told on coming in; "" is the convenor
+	Tasks       []Task
+	Alarms      []Alarm
+	Reading     *Reading // the latest reading of words that still counts, or nil
+	LogTime     time.Time
 }
 
 // A Side is a delegation.
