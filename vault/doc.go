@@ -13,7 +13,7 @@
 //
 // # What lies in the folder
 //
-//	vault.key   96-odd bytes: the database's key, sealed under the passphrase
+//	vault.key   131 bytes: the database's key, sealed under the passphrase
 //	            (header.go has the format)
 //	vault.db    SQLite through the adiantum VFS; vault.db-wal and -shm beside
 //	            it while it is open, or after a crash
@@ -29,6 +29,7 @@
 //
 // Files have sizes and times of change: whoever has the disk sees about how
 // much there is and when it was last used, but no name, count or date inside.
+// vault.db-shm, left by a crash, has numbers of pages and nothing of them.
 // The file as a whole has no signature: an older copy of it opens too, and so
 // does one whose last transactions were cut off from the WAL. Package channel
 // notices that, since the log holds entries that the vault does not.
