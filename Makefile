@@ -1,0 +1,61 @@
+# Two commands do everything: go run ./cmd/parley, and make test.
+
+VECTORS ?= ../shared/mls-vectors
+ARTEFACTS ?= $(CURDIR)/artefacts
+TOOLS := $(CURDIR)/.tools
+AXE_VERSION := 4.14.1
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# Tests in process run with the race detector. So do the vectors, but for a
+# sample, which runs twice: whole without it, in part with it. What drives
+# binaries from outside runs once, without it.
+OUTSIDE := ./cli ./web
+INSIDE = $(filter-out parley/cli parley/web,$(shell go list ./...))
+
+.PHONY: test needs dist compiles staticcheck vulncheck fuzz bench clean
+
+test: needs compiles
+	go test ./mls -vectors $(abspath $(VECTORS)) -timeout 10m
+	go test -race -short -timeout 20m $(INSIDE) 
+	PARLEY_SHOTS=$(ARTEFACTS) PARLEY_AXE=$(TOOLS)/node_modules/axe-core/axe.min.js go test -timeout 20m $(OUTSIDE)
+
+# needs installs what tests need and is missing: a C compiler for the race
+# detector, Chromium, and axe-core.
+needs:
+	@command -v gcc >/dev/null || { apt-get update && apt-get install -y gcc libc6-dev; }
+	@command -v chromium >/dev/null || { apt-get update && apt-get install -y chromium; }
+	@command -v npm >/dev/null || { apt-get update && apt-get install -y npm; }
+	@mkdir -p $(TOOLS) $(ARTEFACTS)
+	@test -f $(TOOLS)/node_modules/axe-core/axe.min.js || npm install --silent --no-save --prefix $(TOOLS) axe-core@$(AXE_VERSION)
+
+# compiles: the three systems, without cgo, tests included.
+compiles:
+	@for os in linux darwin windows; do \
+		echo "vet for $$os"; CGO_ENABLED=0 GOOS=$$os go vet ./... || exit 1; done
+
+# dist builds the binary for the three systems.
+dist:
+	@mkdir -p dist
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+		ext=; [ $$os = windows ] && ext=.exe; \
+		echo "dist/parley-$$os-$$arch$$ext"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags=-s -o dist/parley-$$os-$$arch$$ext ./cmd/parley || exit 1; \
+	done; done
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+
+# vulncheck prints a line where the database of vulnerabilities can't be
+# reached, and fails only on what it found.
+vulncheck:
+	@out=$$(go run $(VULNCHECK) ./... 2>&1); code=$$?; \
+	if [ $$code -eq 3 ]; then echo "$$out"; exit 1; \
+	elif [ $$code -ne 0 ]; then echo "vulnerabilities were not checked: the database can't be reached"; \
+	else echo "no known vulnerability"; fi
+
+bench:
+	go test -run xxx -bench . -benchmem ./mls ./channel ./dialogue ./vault ./relay/... ./client ./web ./bench/...
+
+clean:
+	rm -rf dist artefacts .tools
