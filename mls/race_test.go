@@ -1,0 +1,5 @@
+//go:build race
+
+package mls
+
+func init() { raceDetector = true }
