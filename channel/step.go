@@ -1,0 +1,224 @@
+package channel
+
+import (
+	"errors"
+	"fmt"
+
+	"parley/internal/wire"
+	"parley/mls"
+	"parley/relay"
+)
+
+// A Got is an entry read from the log.
+type Got struct {
+	Place   Place // of the head cell
+	Room    Room
+	Author  []byte            // identity in the author's leaf
+	Minute  uint64            // when it was made, by its author's claim, since 1970
+	Payload []byte            // of an application message
+	Commit  *mls.StagedCommit // of somebody else's commit
+	Own     bool              // one's own: the payload, or the commit, is in the outbox
+	Older   bool              // one's own, and newer than this state: an older copy of the vault
+	Bad     error             // a member of the room made something that is no entry: shown, never fatal
+}
+
+// Step takes the cell at Position. own says that the outbox holds this very
+// cell. It returns nil where the cell is noise to this member or a chunk.
+// The delta has to be durable before anything of the entry is shown.
+func (l *Log) Step(c *relay.Cell, own bool) (*Got, Delta, error) {
+	var d Delta
+	at := l.Here()
+	got, err := l.read(&d, c, own, at)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.walk.pass(c)
+	if l.walk.position == wire.BoxCapacity {
+		if err := l.nextPart(&d); err != nil {
+			return nil, nil, err
+		}
+	}
+	l.save(&d)
+	return got, d, nil
+}
+
+func (l *Log) read(d *Delta, c *relay.Cell, own bool, at Place) (*Got, error) {
+	for r, x := range l.rooms {
+		k, h, content, err := open(x.key, c)
+		if errors.Is(err, errSealed) {
+			continue
+		}
+		got := &Got{Place: at, Room: r, Own: own}
+		if err != nil {
+			got.Bad = err
+			return got, nil
+		}
+		if !l.walk.known {
+			l.walk.chain, l.walk.known = h.Chain, true
+			got.Place.Chain, got.Place.Known = h.Chain, true
+		}
+		switch k {
+		case kindChunk:
+			p := uint32(l.walk.position)
+			x.chunks[p] = content
+			d.put(chunkKey(r, p), content)
+			return nil, nil
+		case kindCover:
+			return nil, nil
+		}
+		if own {
+			return got, nil
+		}
+		return l.head(d, got, x, content)
+	}
+	return nil, nil
+}
+
+// head reads a head cell's MLS message. What is wrong with it is the fault of
+// a member of that room, and goes into Bad.
+func (l *Log) head(d *Delta, got *Got, x *room, content []byte) (*Got, error) {
+	bad := func(err error) (*Got, error) { got.Bad = err; return got, nil }
+	b, err := parseBody(content)
+	if err != nil {
+		return bad(err)
+	}
+	message, err := b.resolve(x.chunk)
+	if err != nil {
+		return bad(err)
+	}
+	peek, err := mls.Peek(message)
+	if err != nil {
+		return bad(err)
+	}
+	box, minute, err := parseData(peek.AAD)
+	if err != nil {
+		return bad(err)
+	}
+	if box != l.walk.id {
+		return bad(errElsewhere)
+	}
+	got.Minute = minute
+	opened, delta, err := x.group.Open(message)
+	d.group(got.Room, delta)
+	if err != nil {
+		got.Older = errors.Is(err, mls.ErrOwnAhead)
+		return bad(err)
+	}
+	got.Author = identity(x.group, opened.Sender)
+	switch {
+	case opened.Commit != nil:
+		got.Commit = opened.Commit
+	case opened.Kind == mls.Application:
+		inner, err := parseBody(opened.Application)
+		if err != nil {
+			return bad(err)
+		}
+		if got.Payload, err = inner.resolve(x.chunk); err != nil {
+			return bad(err)
+		}
+		l.forget(d, got.Room, inner)
+	}
+	l.forget(d, got.Room, b)
+	return got, nil
+}
+
+// identity is that of a leaf.
+func identity(g *mls.Group, leaf mls.LeafIndex) []byte {
+	for _, m := range g.Members() {
+		if m.Leaf == leaf {
+			return m.Identity
+		}
+	}
+	return nil
+}
+
+var errElsewhere = errors.New("channel: a message that was made for another box")
+
+func (x *room) chunk(position uint32) []byte { return x.chunks[position] }
+
+// forget drops chunks that their head has used.
+func (l *Log) forget(d *Delta, r Room, b body) {
+	if b.Ref == nil {
+		return
+	}
+	for _, p := range b.Ref.Positions {
+		delete(l.rooms[r].chunks, p)
+		d.delete(chunkKey(r, p))
+	}
+}
+
+// dropChunks drops those that no head can name any more.
+func (l *Log) dropChunks(d *Delta, r Room) {
+	for p := range l.rooms[r].chunks {
+		d.delete(chunkKey(r, p))
+	}
+	clear(l.rooms[r].chunks)
+}
+
+// Follow enters the epoch of a commit that was judged valid. A plenary commit
+// ends the box. Where this member was removed, removed is true and the room is
+// forgotten. An *mls.LostError says that this member can't follow.
+func (l *Log) Follow(got *Got) (d Delta, removed bool, err error) {
+	x := l.rooms[got.Room]
+	if got.Commit.RemovesMe() {
+		l.leave(&d, got.Room)
+		return d, true, nil
+	}
+	delta, err := x.group.Enter(got.Commit)
+	if err != nil {
+		return nil, false, err
+	}
+	d.group(got.Room, delta)
+	err = l.entered(&d, got.Room)
+	return d, false, err
+}
+
+// Merge enters the epoch of one's own commit, when it was read back.
+func (l *Log) Merge(r Room) (Delta, error) {
+	x := l.rooms[r]
+	if x == nil || x.pending == nil {
+		return nil, ErrNoRoom
+	}
+	delta, err := x.group.Merge(x.pending)
+	if err != nil {
+		return nil, fmt.Errorf("channel: own commit: %w", err)
+	}
+	var d Delta
+	d.group(r, delta)
+	return d, l.entered(&d, r)
+}
+
+// entered does what follows from a room's new epoch: commits staged for the
+// former one are void, and the plenary goes to its next box.
+func (l *Log) entered(d *Delta, r Room) error {
+	x := l.rooms[r]
+	x.pending = nil
+	d.delete(pendingKey(r))
+	l.dropChunks(d, r)
+	if r != Plenary {
+		return l.rekey(x)
+	}
+	root, err := boxKey(x.group)
+	if err != nil {
+		return err
+	}
+	return l.nextBox(d, func() { l.walk.enter(root, l.cfg) })
+}
+
+func (l *Log) nextPart(d *Delta) error {
+	return l.nextBox(d, func() { l.walk.more(l.cfg) })
+}
+
+// nextBox closes this box and goes to another. Commits and chunks that were
+// made for this one are void.
+func (l *Log) nextBox(d *Delta, enter func()) error {
+	l.walk.close()
+	enter()
+	for r, x := range l.rooms {
+		x.pending = nil
+		d.delete(pendingKey(r))
+		l.dropChunks(d, r)
+	}
+	l.save(d)
+	return l.rekeyAll()
+}
