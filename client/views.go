@@ -8,7 +8,7 @@ import (
 
 // What the faces see. Nothing here is a key, and changing it changes nothing.
 
-// An ID names a dialogue in this vault: eight hexadecimal digits that mean
+// An ID names a dialogue in this vault: eight letters and digits that mean
 // nothing elsewhere.
 type ID string
 

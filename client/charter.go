@@ -1,0 +1,234 @@
+package client
+
+import (
+	"errors"
+	"slices"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/vault"
+)
+
+// A newcomer is given no past words, only the skeleton as of its own Add: the
+// charter. Until then it holds entries back, follows the commits that it can
+// open, and folds all of it afterwards.
+
+// awaitsCharter tells whether this vault has no state yet. The founder's first
+// entry makes one.
+func (m *member) awaitsCharter() bool { return m.state == nil && m.acct.Base > 0 }
+
+// A heldEntry is an entry that waits for the charter.
+type heldEntry struct {
+	_       struct{} `cbor:",toarray"`
+	Room    dialogue.Room
+	Author  dialogue.SeatID
+	Event   []byte
+	Commit  *dialogue.Commit
+	Members []dialogue.SeatID
+	Epoch   uint64
+	Place   heldPlace
+}
+
+type heldPlace struct {
+	_        struct{} `cbor:",toarray"`
+	Position uint64
+	Running  dialogue.Hash
+	Chain    dialogue.Hash
+}
+
+func (m *member) hold(sp *vault.Space, got *channel.Got, e dialogue.Entry) error {
+	h := heldEntry{Room: e.Room, Author: e.Author, Commit: e.Commit, Members: e.Members, Epoch: got.Place.Epoch,
+		Place: heldPlace{Position: got.Place.Position, Running: got.Place.Running, Chain: got.Place.Chain}}
+	if e.Event != nil {
+		h.Event = e.Event.Marshal()
+	}
+	if err := sp.Put(numbered(keyHeld, m.acct.NextSeq), wire.Marshal(h)); err != nil {
+		return err
+	}
+	m.acct.NextSeq++
+	if e.Event == nil || e.Event.Kind != dialogue.KindCharter {
+		return nil
+	}
+	return m.tryCharter(sp)
+}
+
+func (m *member) heldEntries(sp *vault.Space) ([]heldEntry, error) {
+	var l []heldEntry
+	for p, err := range scan(sp, []byte(keyHeld), scanOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		var h heldEntry
+		if err := wire.Unmarshal(p.Value, &h, 2*wire.MaxMessage); err != nil {
+			return nil, err
+		}
+		l = append(l, h)
+	}
+	return l, nil
+}
+
+// tryCharter takes the first skeleton that somebody gave. Until two parties,
+// or all there are besides one's own, gave the same, it is unconfirmed, and
+// the person is told who has not answered; one that differs raises an alarm.
+func (m *member) tryCharter(sp *vault.Space) error {
+	held, err := m.heldEntries(sp)
+	if err != nil {
+		return err
+	}
+	for _, h := range held {
+		c, ok := h.charter()
+		if !ok || c.Base != m.acct.Base || hashOf(c.Skeleton) != c.Hash {
+			continue
+		}
+		s, err := dialogue.ParseState(c.Skeleton)
+		if err == nil && s.Seated(m.acct.Me) && s.Seated(h.Author) && h.Author != m.acct.Me && s.Epoch == m.acct.Base {
+			return m.takeCharter(sp, s, held)
+		}
+	}
+	return nil
+}
+
+func (h *heldEntry) charter() (c dialogue.Charter, ok bool) {
+	if h.Event == nil || h.Room != dialogue.Plenary {
+		return c, false
+	}
+	e, err := dialogue.ParseEvent(h.Event)
+	if err != nil || e.Kind != dialogue.KindCharter {
+		return c, false
+	}
+	return c, wire.Unmarshal(e.Body, &c, dialogue.MaxEvent) == nil
+}
+
+// unconfirmed lists the parties that have not yet confirmed what one was told
+// on coming in; empty once two, or all there are besides one's own, did.
+func (m *member) unconfirmed() []dialogue.SideID {
+	i := slices.IndexFunc(m.state.Charters, func(c dialogue.CharterState) bool { return c.Base == m.acct.Base })
+	if m.acct.Base == 0 || i < 0 {
+		return nil
+	}
+	answered, own := m.state.Charters[i].Answered, m.me().Side
+	var missing []dialogue.SideID
+	vouched := 0
+	for party := range dialogue.SideID(len(m.state.Sides) + 1) {
+		there := slices.ContainsFunc(m.state.Seats, func(x dialogue.Seat) bool { return x.Side == party && x.Status == dialogue.In })
+		switch {
+		case party == own || !there:
+		case slices.Contains(answered, party):
+			vouched++
+		default:
+			missing = append(missing, party)
+		}
+	}
+	if vouched >= 2 {
+		return nil
+	}
+	return missing
+}
+
+// takeCharter makes the skeleton the state, and folds what was held back.
+func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntry) error {
+	m.state = s
+	if err := sp.Put(numbered(keySkeleton, m.acct.Base), s.Marshal()); err != nil {
+		return err
+	}
+	for _, h := range held {
+		e := dialogue.Entry{Room: h.Room, Author: h.Author, Commit: h.Commit, Members: h.Members}
+		if h.Event != nil {
+			event, err := dialogue.ParseEvent(h.Event)
+			if err != nil {
+				return err
+			}
+			e.Event = &event
+		}
+		place := channel.Place{Epoch: h.Epoch, Position: h.Place.Position, Running: h.Place.Running, Chain: h.Place.Chain, Known: true}
+		if err := m.fold(sp, place, e); err != nil {
+			return err
+		}
+		if e.Commit != nil && e.Room == dialogue.Plenary && len(e.Commit.Adds) > 0 {
+			if err := sp.Put(numbered(keySkeleton, m.state.Epoch), m.state.Marshal()); err != nil {
+				return err
+			}
+		}
+	}
+	if m.state.Epoch != m.log.Epoch() {
+		return m.lost(sp, dialogue.Plenary, m.acct.Me, errCharter)
+	}
+	if err := sp.DeletePrefix([]byte(keyHeld)); err != nil {
+		return err
+	}
+	m.acct.Standing, m.acct.Joining = StandingIn, nil
+	if err := m.queueEvent(sp, dialogue.KindHello, dialogue.Hello{}); err != nil {
+		return err
+	}
+	return m.leavePackage(sp)
+}
+
+var errCharter = errors.New("the past that was told does not lead to the present")
+
+// charterGiven compares a charter with one's own fold. A false one raises an
+// alarm.
+func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Charter, e dialogue.Entry) error {
+	b, err := sp.Get(numbered(keySkeleton, c.Base))
+	if errors.Is(err, vault.ErrNotFound) {
+		return nil // from before one's own time, or answered by all
+	}
+	if err != nil {
+		return err
+	}
+	if hashOf(b) == c.Hash && (len(c.Skeleton) == 0 || hashOf(c.Skeleton) == c.Hash) {
+		return nil
+	}
+	return m.record(sp, n, record{ID: n.Event}, e)
+}
+
+// vouch is the chore of giving newcomers their charter: whole where nobody did,
+// by its hash otherwise. Each party gives it once.
+func (m *member) vouch(sp *vault.Space) error {
+	me := m.me()
+	for _, c := range m.state.Charters {
+		if slices.Contains(c.Answered, me.Side) || slices.Contains(c.For, me.ID) || m.vouching(c.Base) {
+			continue
+		}
+		party := slices.DeleteFunc(m.state.Plan(dialogue.Plenary), func(id dialogue.SeatID) bool {
+			return m.state.Seat(id).Side != me.Side || slices.Contains(c.For, id)
+		})
+		if !m.myTurn("charter"+string(numbered("", c.Base)), party, 0) {
+			continue
+		}
+		b, err := sp.Get(numbered(keySkeleton, c.Base))
+		if errors.Is(err, vault.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		body := dialogue.Charter{Base: c.Base, Hash: hashOf(b)}
+		if !c.Given {
+			body.Skeleton = b
+		}
+		if err := m.queueEvent(sp, dialogue.KindCharter, body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vouching tells whether a charter for base waits in the outbox.
+func (m *member) vouching(base uint64) bool {
+	return m.outHas(dialogue.KindCharter, func(e dialogue.Event) bool {
+		var c dialogue.Charter
+		return wire.Unmarshal(e.Body, &c, dialogue.MaxEvent) == nil && c.Base == base
+	})
+}
+
+// outHas tells whether the outbox holds an event of a kind that fits.
+func (m *member) outHas(k dialogue.Kind, fits func(dialogue.Event) bool) bool {
+	return slices.ContainsFunc(m.out, func(it *item) bool {
+		if it.Kind != itemEvent {
+			return false
+		}
+		e, err := dialogue.ParseEvent(it.Event)
+		return err == nil && e.Kind == k && fits(e)
+	})
+}

@@ -1,0 +1,155 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/mls"
+	"parley/vault"
+)
+
+// Chores are what clients do without being asked: commits that carry out what
+// is due, charters, rooms, reports. Each falls to one client first and to the
+// next in the order after a wait; the first valid one wins.
+
+// turnWait is how long each waits for the one before it in the order.
+const turnWait = 10 * time.Second
+
+// myTurn tells whether a chore falls to this client now. order says who comes
+// first; only who is in it comes at all.
+func (m *member) myTurn(key string, order []dialogue.SeatID, first time.Duration) bool {
+	i := slices.Index(order, m.acct.Me)
+	if i < 0 {
+		return false
+	}
+	m.seen[key] = true
+	wait := first + time.Duration(i)*turnWait
+	if wait == 0 {
+		return true
+	}
+	now := uint64(m.c.opt.Now().Unix())
+	since, ok := m.acct.Due[key]
+	if !ok {
+		if m.acct.Due == nil {
+			m.acct.Due = map[string]uint64{}
+		}
+		m.acct.Due[key] = now
+		return false
+	}
+	return now >= since+uint64(wait/time.Second)
+}
+
+// chores does what is due. The log has been read to its end, and m.mu is held.
+func (m *member) chores() error {
+	if m.log == nil || m.acct.Standing != StandingIn || m.me() == nil || m.me().Status != dialogue.In {
+		return nil
+	}
+	return m.update(func(sp *vault.Space) error {
+		m.seen = map[string]bool{}
+		for _, do := range []func(*vault.Space) error{m.report, m.commitDue, m.vouch, m.foundRoom, m.keepRoom} {
+			if err := do(sp); err != nil {
+				return err
+			}
+		}
+		for key := range m.acct.Due {
+			if !m.seen[key] {
+				delete(m.acct.Due, key)
+			}
+		}
+		return nil
+	})
+}
+
+// commitDue stages the plenary commit that removes whoever is due and adds
+// whoever is ready.
+func (m *member) commitDue(sp *vault.Space) error {
+	if m.log.Pending(channel.Plenary) || m.me().Due {
+		return nil
+	}
+	content, what, order, err := m.whatIsDue(sp)
+	if err != nil || len(what.Adds)+len(what.Removes) == 0 {
+		return err
+	}
+	key := "commit" + string(wire.AppendU64(nil, m.state.Epoch))
+	if !m.myTurn(key, order, 0) {
+		return nil
+	}
+	return m.stage(sp, dialogue.Plenary, content, what)
+}
+
+// whatIsDue gathers the adds and removals, and in which order seats come to
+// commit them: who made the card, then the plan.
+func (m *member) whatIsDue(sp *vault.Space) (content mls.CommitContent, what dialogue.Commit, order []dialogue.SeatID, err error) {
+	for _, id := range m.state.Due() {
+		if leaf, ok := m.leaf(dialogue.Plenary, id); ok {
+			content.Removes = append(content.Removes, leaf)
+			what.Removes = append(what.Removes, id)
+		}
+	}
+	plan := m.state.Plan(dialogue.Plenary)
+	for i := range m.state.Seats {
+		x := &m.state.Seats[i]
+		if !m.state.Ready(x) || len(plan)+len(content.Adds) >= wire.MaxSeats {
+			continue
+		}
+		kp, err := m.postedPackage(sp, x)
+		if err != nil {
+			return content, what, nil, err
+		}
+		if kp == nil {
+			continue
+		}
+		content.Adds = append(content.Adds, kp)
+		what.Adds = append(what.Adds, dialogue.Added{Seat: x.ID, Package: x.Package, Key: kp.SignatureKey()})
+		if slices.Contains(plan, x.By) && !slices.Contains(order, x.By) {
+			order = append(order, x.By)
+		}
+	}
+	for _, id := range plan {
+		if !slices.Contains(order, id) {
+			order = append(order, id)
+		}
+	}
+	return content, what, order, nil
+}
+
+// postedPackage is the key package that a seat's holder posted, as consented
+// to; nil while it is not here, or where it is no good.
+func (m *member) postedPackage(sp *vault.Space, x *dialogue.Seat) (*mls.KeyPackage, error) {
+	b, err := sp.Get(postKey(x.ID))
+	if errors.Is(err, vault.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var p posted
+	if err := wire.Unmarshal(b, &p, wire.MaxMessage); err != nil {
+		return nil, err
+	}
+	kp, err := checkPackage(p.Package, x.ID)
+	if err != nil || hashOf(p.Package) != x.Package {
+		return nil, nil
+	}
+	return kp, nil
+}
+
+// checkPackage parses a key package that somebody posted for a seat.
+func checkPackage(b []byte, seat dialogue.SeatID) (*mls.KeyPackage, error) {
+	kp, err := mls.ParseKeyPackage(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := kp.Validate(); err != nil {
+		return nil, err
+	}
+	if kp.Suite() != Suite || !bytes.Equal(kp.Identity(), seat[:]) {
+		return nil, wire.ErrMalformed
+	}
+	return kp, nil
+}

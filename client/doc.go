@@ -1,0 +1,20 @@
+// Package client is one running participant: the only room where the channel,
+// the dialogue, the vault and the relay meet.
+//
+// Create or Open gives a Client on a vault. Run keeps every dialogue in step
+// with its relay; Sync does so once, for scripts. The rest is what a person
+// does: Start, Invite, Join, Approve, Say, ReadWords, Remove, Leave; and what
+// a person sees: Dialogues, Messages, Subscribe.
+//
+// Two rules hold everywhere. What was read is one vault transaction for a
+// page of cells, durable before any of it is shown. Nothing leaves that the
+// vault does not hold: an entry is made, with its very cells, in one
+// transaction, and after a crash the same bytes go again.
+//
+// Files: client.go (open and close), member.go (one dialogue: its state in
+// memory and in the vault), read.go (cells in), fold.go (entries into what is
+// kept), outbox.go (entries out), net.go (the loops that talk to the relay),
+// chores.go (what falls due by itself), invite.go and join.go (cards),
+// charter.go (what a newcomer learns), sides.go (side rooms), files.go,
+// readings.go (words read aloud), messages.go and show.go (what faces see).
+package client

@@ -1,0 +1,316 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/relay"
+	"parley/vault"
+)
+
+// A file's content lies in the vault, part by part, before any of it leaves,
+// and after all of it came. Its message goes out when the whole file is in its
+// box, so readers never wait for a sender.
+
+// A fileItem is the file of a message that waits.
+type fileItem struct {
+	_    struct{} `cbor:",toarray"`
+	File dialogue.File
+	Sent uint32 // parts that the relay has
+}
+
+func (f *fileItem) parts() int { return channel.FileParts(f.File.Size) }
+func (f *fileItem) sent() bool { return int(f.Sent) == f.parts() }
+
+func partKey(id dialogue.EventID, i int) []byte {
+	return wire.AppendU32(append([]byte(keyFile), id[:]...), uint32(i))
+}
+
+func fileBox(k dialogue.Key, t terms) (*relay.Box, relay.BoxKey, error) {
+	key, err := relay.BoxKeyFrom(k[:])
+	if err != nil {
+		return nil, key, err
+	}
+	return key.Box(t.Retention, t.Retention), key, nil
+}
+
+// storeFile reads a file into the vault, in several transactions, none of
+// which shows before the message is in the outbox.
+func (m *member) storeFile(id dialogue.EventID, name string, r io.Reader) (*dialogue.File, error) {
+	if err := dialogue.CheckFileName(name); err != nil {
+		return nil, err
+	}
+	f := &dialogue.File{Name: name, Box: dialogue.Key(relay.NewBoxKey().Bytes())}
+	hash := sha256.New()
+	in := io.TeeReader(io.LimitReader(r, wire.MaxFile+1), hash)
+	for done := false; !done; {
+		err := m.c.v.Update(func(tx *vault.Tx) error {
+			sp, err := tx.Dialogue(m.vid)
+			if err != nil {
+				return err
+			}
+			for range 64 {
+				part := make([]byte, channel.FilePart)
+				n, err := io.ReadFull(in, part)
+				if n > 0 {
+					if err := sp.Put(partKey(id, channel.FileParts(f.Size)), part[:n]); err != nil {
+						return err
+					}
+					f.Size += uint64(n)
+				}
+				if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+					done = true
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil && f.Size > wire.MaxFile {
+			err = ErrFileSize
+		}
+		if err == nil && done && f.Size == 0 {
+			err = ErrFileEmpty
+		}
+		if err != nil {
+			return nil, errors.Join(err, m.dropFile(id))
+		}
+	}
+	hash.Sum(f.Hash[:0])
+	return f, nil
+}
+
+func (m *member) dropFile(id dialogue.EventID) error {
+	return m.c.v.Update(func(tx *vault.Tx) error {
+		sp, err := tx.Dialogue(m.vid)
+		if err != nil {
+			return err
+		}
+		return sp.DeletePrefix(append([]byte(keyFile), id[:]...))
+	})
+}
+
+// filesOnce uploads what waits, then waits for more.
+func (m *member) filesOnce(ctx context.Context) error {
+	if err := m.filesStep(ctx); err != nil {
+		return err
+	}
+	m.toMove.wait(ctx, 0)
+	return nil
+}
+
+// fileWaiting finds the first file that is not all in its box.
+func (m *member) fileWaiting() *item {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, it := range m.out {
+		if it.File != nil && !it.File.sent() && !it.Back {
+			return it
+		}
+	}
+	return nil
+}
+
+// filesStep uploads every file that waits.
+func (m *member) filesStep(ctx context.Context) error {
+	for it := m.fileWaiting(); it != nil; it = m.fileWaiting() {
+		if err := m.uploadPart(ctx, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveEvery is after how many parts the vault learns how far an upload is:
+// what was sent twice, the relay has once.
+const saveEvery = 32
+
+func (m *member) uploadPart(ctx context.Context, it *item) error {
+	event, err := dialogue.ParseEvent(it.Event)
+	if err != nil {
+		return err
+	}
+	box, key, err := fileBox(it.File.File.Box, m.acct.Terms)
+	if err != nil {
+		return err
+	}
+	i := int(it.File.Sent)
+	cell, err := m.filePartCell(event.ID, i, key)
+	if err != nil {
+		return err
+	}
+	r, err := m.c.relayAt(m.acct.Relay)
+	if err != nil {
+		return err
+	}
+	page, err := r.Do(ctx, relay.Exchange{Box: box, Append: cell, Mode: relay.Mode1})
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if page.Appended != uint64(i) {
+		return fmt.Errorf("%w: part %d of a file lies at %d", relay.ErrCorrupt, i, page.Appended)
+	}
+	it.File.Sent++
+	m.changed(it.Room)
+	if it.File.sent() || it.File.Sent%saveEvery == 0 {
+		if err := m.update(func(sp *vault.Space) error { return m.saveItem(sp, it) }); err != nil {
+			return err
+		}
+	}
+	if it.File.sent() && m.caughtUp && m.log != nil {
+		if err := m.update(m.make); err != nil {
+			return err
+		}
+		m.toPost.ring()
+	}
+	return nil
+}
+
+// filePartCell makes the cell of a part: the same each time, so that one which
+// goes again after a crash or a lost answer is known to the relay.
+func (m *member) filePartCell(id dialogue.EventID, i int, key relay.BoxKey) (cell *relay.Cell, err error) {
+	err = m.view(func(sp *vault.Space) error {
+		part, err := sp.Get(partKey(id, i))
+		if err != nil {
+			return err
+		}
+		cell, err = channel.SealFilePart(key, i, part)
+		return err
+	})
+	return cell, err
+}
+
+// OpenFile writes a file's content to w, fetching what is not here yet. It
+// writes nothing before the whole content is here and its hash is right.
+func (c *Client) OpenFile(ctx context.Context, id ID, event dialogue.EventID, w io.Writer) error {
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	f, err := m.fileOf(event)
+	if err != nil {
+		return err
+	}
+	if err := m.fetch(ctx, event, f); err != nil {
+		return offline(err)
+	}
+	return m.view(func(sp *vault.Space) error {
+		hash := sha256.New()
+		for i := range channel.FileParts(f.Size) {
+			part, err := sp.Get(partKey(event, i))
+			if err != nil {
+				return err
+			}
+			hash.Write(part)
+		}
+		if dialogue.Hash(hash.Sum(nil)) != f.Hash {
+			return ErrFileDamaged
+		}
+		for i := range channel.FileParts(f.Size) {
+			part, err := sp.Get(partKey(event, i))
+			if err != nil {
+				return err
+			}
+			if _, err := w.Write(part); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// fileOf is the file of a message in a room, or of one that waits.
+func (m *member) fileOf(event dialogue.EventID) (f *dialogue.File, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, it := range m.out {
+		if e, err := dialogue.ParseEvent(it.Event); err == nil && it.File != nil && e.ID == event {
+			return &it.File.File, nil
+		}
+	}
+	err = m.view(func(sp *vault.Space) error {
+		_, _, rec, err := m.findMessage(sp, event)
+		if err == nil && rec.File == nil {
+			err = ErrNoFile
+		}
+		if err == nil {
+			f = rec.File
+		}
+		return err
+	})
+	return f, err
+}
+
+// here counts the parts of a file that are in the vault: they come in order.
+func here(sp *vault.Space, event dialogue.EventID) (int, error) {
+	prefix := append([]byte(keyFile), event[:]...)
+	for p, err := range scan(sp, prefix, scanOptions{Reverse: true, Limit: 1}) {
+		if err != nil {
+			return 0, err
+		}
+		return int(binary.BigEndian.Uint32(p.Key[len(prefix):])) + 1, nil
+	}
+	return 0, nil
+}
+
+// fetch brings what is missing of a file into the vault, a page a transaction.
+func (m *member) fetch(ctx context.Context, event dialogue.EventID, f *dialogue.File) error {
+	box, key, err := fileBox(f.Box, m.acct.Terms)
+	if err != nil {
+		return err
+	}
+	r, err := m.c.relayAt(m.acct.Relay)
+	if err != nil {
+		return err
+	}
+	for {
+		var have int
+		err := m.view(func(sp *vault.Space) (err error) { have, err = here(sp, event); return err })
+		if err != nil || have == channel.FileParts(f.Size) {
+			return err
+		}
+		page, err := r.Do(ctx, relay.Exchange{Box: box, From: uint64(have), Mode: relay.Mode64})
+		if err != nil {
+			return err
+		}
+		if page.First != uint64(have) || len(page.Cells) == 0 {
+			return ErrFileDamaged
+		}
+		if err := m.storeParts(event, f, key, have, page.Cells); err != nil {
+			return err
+		}
+	}
+}
+
+func (m *member) storeParts(event dialogue.EventID, f *dialogue.File, key relay.BoxKey, from int, cells []relay.Cell) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	defer m.changed(dialogue.Plenary)
+	return m.update(func(sp *vault.Space) error {
+		for i := range cells {
+			n := from + i
+			if n == channel.FileParts(f.Size) {
+				return nil
+			}
+			part, err := channel.OpenFilePart(key, n, &cells[i])
+			if err != nil {
+				return errors.Join(ErrFileDamaged, err)
+			}
+			if err := sp.Put(partKey(event, n), part); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,172 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/vault"
+)
+
+// A record is a line of a room as the vault keeps it: what is shown, not the
+// signed original.
+type record struct {
+	_       struct{} `cbor:",toarray"`
+	ID      dialogue.EventID
+	Seat    dialogue.SeatID
+	Note    dialogue.NoteKind // NoteSaid: somebody's words
+	About   dialogue.SeatID
+	What    dialogue.Kind
+	Reason  dialogue.Reason
+	Text    string
+	ReplyTo dialogue.EventID
+	File    *dialogue.File
+	Time    uint64 // its author's claim, minutes since 1970
+	LogTime uint64
+}
+
+// fold applies an entry and keeps what came of it.
+func (m *member) fold(sp *vault.Space, place channel.Place, e dialogue.Entry) error {
+	next, notes := dialogue.Apply(m.state, e)
+	if next == nil {
+		m.acct.Bad++
+		return nil
+	}
+	return m.keep(sp, next, notes, place, e)
+}
+
+// keep makes next the state and acts on the notes.
+func (m *member) keep(sp *vault.Space, next *dialogue.State, notes []dialogue.Note, place channel.Place, e dialogue.Entry) error {
+	m.state = next
+	if err := sp.Put([]byte(keyState), next.Marshal()); err != nil {
+		return err
+	}
+	for _, n := range notes {
+		if err := m.act(sp, n, place, e); err != nil {
+			return err
+		}
+	}
+	m.changed(e.Room)
+	return nil
+}
+
+// act does what a note asks for, and records it where people should see it.
+func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e dialogue.Entry) error {
+	switch b := n.Body.(type) {
+	case dialogue.Say:
+		return m.said(sp, n, b, e)
+	case dialogue.KeyPackage:
+		return sp.Put(packageKey(b.Room, n.By), b.Package)
+	case dialogue.Welcome:
+		return m.welcomed(sp, n, b)
+	case dialogue.Verify:
+		return m.reading(sp, n, b, place)
+	case dialogue.Charter:
+		return m.charterGiven(sp, n, b, e)
+	case dialogue.Found:
+		if err := m.founded(sp, n, b); err != nil {
+			return err
+		}
+	case dialogue.SignedPost:
+		if n.Kind == dialogue.NoteArrived {
+			m.watchSoon(n.Seat)
+		}
+	case dialogue.Invite:
+		m.toLook.ring()
+	}
+	switch n.Kind {
+	case dialogue.NoteRefused, dialogue.NoteUnknown:
+		if n.By != m.acct.Me && n.Reason == dialogue.ReasonState {
+			return nil // a race that somebody lost
+		}
+	case dialogue.NoteHello, dialogue.NoteFounded:
+		return nil
+	}
+	return m.record(sp, n, record{ID: n.Event}, e)
+}
+
+// said keeps a message, unless it has been shown: an event keeps its id when
+// it is made again.
+func (m *member) said(sp *vault.Space, n dialogue.Note, b dialogue.Say, e dialogue.Entry) error {
+	key := indexKey(n.Room, n.By, n.Event)
+	if _, err := sp.Get(key); err == nil {
+		return nil
+	} else if !errors.Is(err, vault.ErrNotFound) {
+		return err
+	}
+	if err := sp.Put(key, wire.AppendU64(nil, m.acct.NextSeq)); err != nil {
+		return err
+	}
+	return m.record(sp, n, record{ID: n.Event, Text: b.Text, ReplyTo: b.ReplyTo, File: b.File}, e)
+}
+
+func (m *member) record(sp *vault.Space, n dialogue.Note, r record, e dialogue.Entry) error {
+	r.Seat, r.About, r.Note, r.What, r.Reason = n.By, n.Seat, n.Kind, n.What, n.Reason
+	if r.ID == (dialogue.EventID{}) {
+		r.ID = dialogue.NewEventID()
+	}
+	if e.Event != nil {
+		r.Time = e.Event.Time
+	} else if e.Commit != nil {
+		r.Time = e.Commit.Time
+	}
+	r.LogTime = m.state.LogTime
+	seq := m.acct.NextSeq
+	m.acct.NextSeq++
+	if n.Kind == dialogue.NoteAttempt || n.Kind == dialogue.NoteCharter {
+		if err := sp.Put(numbered(keyAlarm, seq), wire.Marshal(r)); err != nil {
+			return err
+		}
+	}
+	return sp.Put(messageKey(n.Room, seq), wire.Marshal(r))
+}
+
+func messageKey(r dialogue.Room, seq uint64) []byte {
+	return wire.AppendU64([]byte{keyMessage[0], byte(r)}, seq)
+}
+
+func indexKey(r dialogue.Room, by dialogue.SeatID, id dialogue.EventID) []byte {
+	k := append([]byte{keyIndex[0], byte(r)}, id[:]...)
+	return append(k, by[:]...)
+}
+
+func packageKey(r dialogue.Room, seat dialogue.SeatID) []byte {
+	return append([]byte{keyPackages[0], byte(r)}, seat[:]...)
+}
+
+// findMessage finds a message by its event id, in any room one sits in.
+func (m *member) findMessage(sp *vault.Space, id dialogue.EventID) (dialogue.Room, uint64, *record, error) {
+	for r := range dialogue.Room(maxRooms) {
+		prefix := append([]byte{keyIndex[0], byte(r)}, id[:]...)
+		for p, err := range scan(sp, prefix, scanOptions{Limit: 1}) {
+			if err != nil {
+				return 0, 0, nil, err
+			}
+			seq := wire.NewReader(p.Value).U64()
+			rec, err := m.message(sp, r, seq)
+			return r, seq, rec, err
+		}
+	}
+	return 0, 0, nil, ErrNoMessage
+}
+
+func (m *member) message(sp *vault.Space, r dialogue.Room, seq uint64) (*record, error) {
+	b, err := sp.Get(messageKey(r, seq))
+	if errors.Is(err, vault.ErrNotFound) {
+		return nil, ErrNoMessage
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseRecord(b)
+}
+
+func parseRecord(b []byte) (*record, error) {
+	rec := new(record)
+	if err := wire.Unmarshal(b, rec, wire.MaxMessage); err != nil {
+		return nil, fmt.Errorf("a stored message: %w", err)
+	}
+	return rec, nil
+}

@@ -1,0 +1,576 @@
+package client
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/relay"
+	"parley/vault"
+)
+
+// A card is what an invitee gets: where the relay is, which seat, until when,
+// and a secret from which the box of the invitation and the key that signs the
+// post come. Its text is "parley:" and base64url of
+//
+//	version   1  1
+//	seat      8
+//	expires   8  minutes since 1970
+//	secret   32
+//	address  variable-size vector
+//	check     4  of SHA-256 over all before it: a letter left out is noticed
+type card struct {
+	seat    dialogue.SeatID
+	expires uint64
+	secret  [32]byte
+	address string
+}
+
+const (
+	cardScheme  = "parley:"
+	cardVersion = 1
+	cardCheck   = 4
+	maxCard     = 1024
+	maxAddress  = 512
+
+	// cardDays are the retention and the idle days of a card's box: it can
+	// only expire.
+	cardDays = 31
+)
+
+func (c *card) String() string {
+	b := append([]byte{cardVersion}, c.seat[:]...)
+	b = wire.AppendU64(b, c.expires)
+	b = append(b, c.secret[:]...)
+	b = wire.AppendVec(b, []byte(c.address))
+	sum := sha256.Sum256(b)
+	return cardScheme + base64.RawURLEncoding.EncodeToString(append(b, sum[:cardCheck]...))
+}
+
+// parseCard reads a card as people paste it: with blanks and line ends in it.
+func parseCard(text string) (*card, error) {
+	text = strings.Join(strings.Fields(text), "")
+	if len(text) > maxCard {
+		return nil, ErrCard
+	}
+	rest, ok := strings.CutPrefix(text, cardScheme)
+	if !ok {
+		return nil, ErrCard
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(rest)
+	if err != nil || len(b) < cardCheck {
+		return nil, ErrCard
+	}
+	body, check := b[:len(b)-cardCheck], b[len(b)-cardCheck:]
+	if sum := sha256.Sum256(body); string(sum[:cardCheck]) != string(check) {
+		return nil, ErrCard
+	}
+	c := new(card)
+	r := wire.NewReader(body)
+	if r.U8() != cardVersion {
+		return nil, ErrCard
+	}
+	r.Fill(c.seat[:])
+	c.expires = r.U64()
+	r.Fill(c.secret[:])
+	c.address = string(r.Vec(maxAddress))
+	if r.Done() != nil {
+		return nil, ErrCard
+	}
+	if a, err := relay.ParseAddress(c.address); err != nil || a.String() != c.address {
+		return nil, ErrCard
+	}
+	return c, nil
+}
+
+func (c *card) derive(label string) []byte {
+	b, err := hkdf.Expand(sha256.New, c.secret[:], label, 32)
+	if err != nil {
+		panic(err) // 32 bytes are within HKDF's bounds
+	}
+	return b
+}
+
+func (c *card) boxKey() dialogue.Key { return dialogue.Key(c.derive("parley card box v1")) }
+
+func (c *card) signer() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(c.derive("parley card sign v1"))
+}
+
+func (c *card) public() dialogue.Key {
+	return dialogue.Key(c.signer().Public().(ed25519.PublicKey))
+}
+
+// cardBox is the box of an invitation.
+func cardBox(k dialogue.Key) *relay.Box {
+	key, err := relay.BoxKeyFrom(k[:])
+	if err != nil {
+		panic(err) // a Key has the size of a box key
+	}
+	return key.Box(cardDays, cardDays)
+}
+
+// An offer is what the join page shows. Any member could put another into the
+// box; the post that answers it names the rules that were shown, and only the
+// rules in force seat somebody.
+type offer struct {
+	_        struct{} `cbor:",toarray"`
+	Sides    []string
+	Rules    dialogue.Rules
+	Side     dialogue.SideID
+	Name     string
+	Capacity dialogue.Capacity
+	Role     dialogue.Role
+	Head     bool
+	Convenor string
+}
+
+func parseOffer(b []byte) (*offer, error) {
+	o := new(offer)
+	if err := wire.Unmarshal(b, o, wire.CellSize); err != nil {
+		return nil, err
+	}
+	bad := len(o.Sides) < dialogue.MinSides || len(o.Sides) > dialogue.MaxSides || o.Side == 0 || int(o.Side) > len(o.Sides) ||
+		!o.Rules.Valid() || dialogue.CheckName(o.Name) != nil || dialogue.CheckName(o.Convenor) != nil
+	for _, s := range o.Sides {
+		bad = bad || dialogue.CheckName(s) != nil
+	}
+	if bad {
+		return nil, wire.ErrMalformed
+	}
+	return o, nil
+}
+
+// A posted is what a card's holder posts.
+type posted struct {
+	_       struct{} `cbor:",toarray"`
+	Signed  dialogue.SignedPost
+	Package []byte // the MLS key package that the post names
+}
+
+func postKey(seat dialogue.SeatID) []byte { return append([]byte(keyPost), seat[:]...) }
+func cardKey(seat dialogue.SeatID) []byte { return append([]byte(keyCard), seat[:]...) }
+
+// InviteOptions say for whom a card is.
+type InviteOptions struct {
+	Side     dialogue.SideID
+	Name     string
+	Capacity dialogue.Capacity
+	Role     dialogue.Role
+	Head     bool          // the card is for the head of a side that has none
+	Expires  time.Duration // 0: 72 hours
+}
+
+// Invite makes a card for a new seat. It needs no network.
+func (c *Client) Invite(ctx context.Context, id ID, o InviteOptions) (string, dialogue.SeatID, error) {
+	m, err := c.member(id)
+	if err != nil {
+		return "", dialogue.SeatID{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.seated(); err != nil {
+		return "", dialogue.SeatID{}, err
+	}
+	if err := dialogue.CheckName(o.Name); err != nil {
+		return "", dialogue.SeatID{}, err
+	}
+	if o.Side == 0 || int(o.Side) > len(m.state.Sides) {
+		return "", dialogue.SeatID{}, ErrNoSeat
+	}
+	first := m.state.Head(o.Side) == nil
+	if o.Head && !first {
+		return "", dialogue.SeatID{}, &RuleError{Reason: dialogue.ReasonState}
+	}
+	lasts := cmpDuration(o.Expires, dialogue.CardLifetime*time.Minute)
+	if lasts < time.Minute || lasts > dialogue.MaxCardLifetime*time.Minute {
+		return "", dialogue.SeatID{}, fmt.Errorf("a card lasts from one minute to %d days", dialogue.MaxCardLifetime/dialogue.MinutesPerDay)
+	}
+	k := &card{seat: dialogue.NewSeatID(), expires: c.minute() + uint64(lasts/time.Minute), address: m.acct.Relay}
+	rand.Read(k.secret[:])
+	event := dialogue.NewEvent(dialogue.KindInvite, c.minute(), dialogue.Invite{
+		Seat: k.seat, Side: o.Side, Name: o.Name, Capacity: o.Capacity, Role: o.Role,
+		Box: k.boxKey(), Card: k.public(), Expires: k.expires,
+	})
+	if err := m.allowed(&event); err != nil {
+		return "", dialogue.SeatID{}, err
+	}
+	shown := offer{
+		Sides: m.state.SideNames(), Rules: m.state.Rules, Side: o.Side, Name: o.Name, Capacity: o.Capacity, Role: o.Role,
+		Head: first, Convenor: m.state.Seats[0].Name,
+	}
+	err = m.update(func(sp *vault.Space) error {
+		if err := sp.Put(cardKey(k.seat), []byte(k.String())); err != nil {
+			return err
+		}
+		if err := m.enqueue(sp, &item{Kind: itemEvent, Event: event.Marshal()}); err != nil {
+			return err
+		}
+		if err := m.queueParcel(sp, k.boxKey(), channel.ParcelOffer, wire.Marshal(shown)); err != nil {
+			return err
+		}
+		return m.makeNow(sp)
+	})
+	m.toPost.ring()
+	m.changed(dialogue.Plenary)
+	return k.String(), k.seat, err
+}
+
+func cmpDuration(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// seated tells whether one sits in the dialogue. m.mu is held.
+func (m *member) seated() error {
+	if m.acct.Standing != StandingIn || m.log == nil || m.state == nil {
+		return ErrNotSeated
+	}
+	return nil
+}
+
+// allowed asks the fold whether an event of one's own would count now, on top
+// of what already waits in the outbox.
+func (m *member) allowed(e *dialogue.Event) error {
+	state := m.state
+	for _, it := range m.out {
+		if it.Kind == itemEvent && it.Room == dialogue.Plenary && !it.Back {
+			if q, err := dialogue.ParseEvent(it.Event); err == nil {
+				state, _ = dialogue.Apply(state, dialogue.Entry{Author: m.acct.Me, Event: &q})
+			}
+		}
+	}
+	_, notes := dialogue.Apply(state, dialogue.Entry{Author: m.acct.Me, Event: e})
+	for _, n := range notes {
+		if n.Kind == dialogue.NoteRefused {
+			return m.ruleError(n.Reason)
+		}
+	}
+	return nil
+}
+
+func (m *member) ruleError(r dialogue.Reason) error {
+	e := &RuleError{Reason: r}
+	if r == dialogue.ReasonNotAgreed {
+		for _, s := range m.state.Disagreed() {
+			e.Missing = append(e.Missing, m.state.SideName(s))
+		}
+	}
+	return e
+}
+
+// makeNow makes what waits, if the log has been read to its end.
+func (m *member) makeNow(sp *vault.Space) error {
+	if !m.caughtUp {
+		return nil
+	}
+	return m.make(sp)
+}
+
+// do queues an event that the rules allow.
+func (c *Client) do(id ID, k dialogue.Kind, body any) error {
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.do(k, body)
+}
+
+func (m *member) do(k dialogue.Kind, body any) error {
+	if err := m.seated(); err != nil {
+		return err
+	}
+	e := dialogue.NewEvent(k, m.c.minute(), body)
+	if err := m.allowed(&e); err != nil {
+		return err
+	}
+	err := m.update(func(sp *vault.Space) error {
+		if err := m.enqueue(sp, &item{Kind: itemEvent, Event: e.Marshal()}); err != nil {
+			return err
+		}
+		return m.makeNow(sp)
+	})
+	m.toPost.ring()
+	m.changed(dialogue.Plenary)
+	return err
+}
+
+// Card shows again a card that this vault made.
+func (c *Client) Card(id ID, seat dialogue.SeatID) (text string, err error) {
+	m, err := c.member(id)
+	if err != nil {
+		return "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state != nil {
+		if x := m.state.Seat(seat); x != nil && x.Status != dialogue.Invited {
+			return "", ErrCardUsed
+		}
+	}
+	err = m.view(func(sp *vault.Space) error {
+		b, err := sp.Get(cardKey(seat))
+		text = string(b)
+		return err
+	})
+	if errors.Is(err, vault.ErrNotFound) {
+		err = ErrNoSeat
+	}
+	return text, err
+}
+
+// Revoke ends a card at once.
+func (c *Client) Revoke(ctx context.Context, id ID, seat dialogue.SeatID) error {
+	return c.do(id, dialogue.KindRevoke, dialogue.Revoke{Seat: seat})
+}
+
+// Remove asks for a seat's removal.
+func (c *Client) Remove(ctx context.Context, id ID, seat dialogue.SeatID) error {
+	return c.do(id, dialogue.KindRemove, dialogue.Remove{Seat: seat})
+}
+
+// Leave gives up one's seat.
+func (c *Client) Leave(ctx context.Context, id ID) error {
+	return c.do(id, dialogue.KindLeave, dialogue.Leave{})
+}
+
+// Approve gives one's side's consent to exactly what a card's holder posted.
+// It returns nil where nothing is missing, and ErrWaiting where nobody has
+// used the card yet.
+func (c *Client) Approve(ctx context.Context, id ID, seat dialogue.SeatID) error {
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.seated(); err != nil {
+		return err
+	}
+	x := m.state.Seat(seat)
+	switch {
+	case x == nil:
+		return ErrNoSeat
+	case x.Status == dialogue.In || m.state.Ready(x):
+		return nil
+	case x.Status == dialogue.Invited:
+		return ErrWaiting
+	}
+	return m.do(dialogue.KindConsent, dialogue.Consent{Seat: seat, Post: x.Post})
+}
+
+// A watch is what one knows of a card's box.
+type watch struct {
+	from  uint64
+	un    *channel.Unwrapper
+	posts []dialogue.SignedPost
+	next  time.Time
+}
+
+// watchEvery is how often a card's box is read by who did not make the card.
+const (
+	watchEvery = 30 * time.Second
+	watchOwn   = 2 * time.Second
+)
+
+// watchSoon reads a card's box at once.
+func (m *member) watchSoon(seat dialogue.SeatID) {
+	if w := m.watched[seat]; w != nil {
+		w.next = time.Time{}
+	}
+	m.toLook.ring()
+}
+
+// lookAgain is when the next card's box is due to be read; 0 is never.
+func (m *member) lookAgain() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seated() != nil {
+		return 0
+	}
+	var next time.Duration
+	for _, x := range m.toWatch() {
+		wait := watchOwn
+		if w := m.watched[x.ID]; w != nil {
+			wait = max(w.next.Sub(m.c.opt.Now()), time.Millisecond)
+		}
+		if next == 0 || wait < next {
+			next = wait
+		}
+	}
+	return next
+}
+
+// toWatch lists the seats whose card may yet be used, or used again.
+func (m *member) toWatch() []dialogue.Seat {
+	var l []dialogue.Seat
+	now := m.c.minute()
+	for _, x := range m.state.Seats {
+		if x.Box != (dialogue.Key{}) && x.Status != dialogue.Revoked && now <= x.Expires+dialogue.MinutesPerDay {
+			l = append(l, x)
+		}
+	}
+	return l
+}
+
+// watchCards reads the boxes of cards. all reads every one, whenever it was
+// read last.
+func (m *member) watchCards(ctx context.Context, all bool) error {
+	m.mu.Lock()
+	if m.seated() != nil {
+		m.mu.Unlock()
+		return nil
+	}
+	seats := m.toWatch()
+	now := m.c.opt.Now()
+	m.mu.Unlock()
+	for _, x := range seats {
+		m.mu.Lock()
+		w := m.watched[x.ID]
+		if w == nil {
+			key, err := relay.BoxKeyFrom(x.Box[:])
+			if err != nil {
+				m.mu.Unlock()
+				return err
+			}
+			w = &watch{un: channel.NewUnwrapper(key)}
+			m.watched[x.ID] = w
+		}
+		due := all || !now.Before(w.next)
+		w.next = now.Add(watchEvery)
+		if x.By == m.acct.Me && x.Status != dialogue.In {
+			w.next = now.Add(watchOwn)
+		}
+		m.mu.Unlock()
+		if due {
+			if err := m.readCard(ctx, x, w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readCard reads what is new in a card's box. Only the reader touches w.from.
+func (m *member) readCard(ctx context.Context, x dialogue.Seat, w *watch) error {
+	r, err := m.c.relayAt(m.acct.Relay)
+	if err != nil {
+		return err
+	}
+	for {
+		page, err := r.Do(ctx, relay.Exchange{Box: cardBox(x.Box), From: w.from, Mode: relay.Mode8})
+		if errors.Is(err, relay.ErrGone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		w.from = max(w.from, page.First+uint64(len(page.Cells)))
+		for i := range page.Cells {
+			p, err := w.un.Add(&page.Cells[i])
+			if err != nil || p == nil || p.Kind != channel.ParcelPost {
+				continue
+			}
+			if err := m.sawPost(x, w, p.Content); err != nil {
+				return err
+			}
+		}
+		if len(page.Cells) == 0 || w.from >= page.Next {
+			return nil
+		}
+	}
+}
+
+// sawPost keeps a valid post of a card, the first with its key package.
+func (m *member) sawPost(x dialogue.Seat, w *watch, content []byte) error {
+	var p posted
+	if wire.Unmarshal(content, &p, wire.MaxMessage) != nil || p.Signed.Post.Seat != x.ID || !p.Signed.Verify(x.Card) ||
+		hashOf(p.Package) != p.Signed.Post.KeyPackage {
+		return nil
+	}
+	if _, err := checkPackage(p.Package, x.ID); err != nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := p.Signed.Post.Hash()
+	if len(w.posts) >= 8 || slices.ContainsFunc(w.posts, func(q dialogue.SignedPost) bool { return q.Post.Hash() == h }) {
+		return nil
+	}
+	w.posts = append(w.posts, p.Signed)
+	now := m.state.Seat(x.ID)
+	if now == nil || now.Status != dialogue.Invited && now.Post != h {
+		return nil
+	}
+	if len(w.posts) > 1 && now.Status == dialogue.Invited {
+		return nil // the first in the box is the one to report
+	}
+	return m.update(func(sp *vault.Space) error { return sp.Put(postKey(x.ID), content) })
+}
+
+// report is the chore of telling the log what was seen in a card's box: its
+// use, or a second use.
+func (m *member) report(sp *vault.Space) error {
+	for _, x := range m.toWatch() {
+		w := m.watched[x.ID]
+		if w == nil || len(w.posts) == 0 {
+			continue
+		}
+		order := append([]dialogue.SeatID{x.By}, slices.DeleteFunc(m.state.Plan(dialogue.Plenary), func(id dialogue.SeatID) bool { return id == x.By })...)
+		for i, p := range w.posts {
+			kind := dialogue.KindSecondUse
+			if x.Status == dialogue.Invited {
+				if i > 0 || m.c.minute() > x.Expires {
+					break
+				}
+				kind = dialogue.KindArrive
+			}
+			h := p.Post.Hash()
+			if kind == dialogue.KindSecondUse && (h == x.Post || slices.Contains(x.Seconds, h) || len(x.Seconds) > 0) {
+				continue
+			}
+			reported := m.outHas(kind, func(e dialogue.Event) bool {
+				b, ok := decodeBody[dialogue.SignedPost](e)
+				return ok && b.Post.Seat == x.ID
+			})
+			if reported || !m.myTurn("report"+string(h[:]), order, 0) {
+				continue
+			}
+			if err := m.queueEvent(sp, kind, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func decodeBody[T any](e dialogue.Event) (b T, ok bool) {
+	ok = wire.Unmarshal(e.Body, &b, dialogue.MaxEvent) == nil
+	return b, ok
+}
+
+// sendWelcome puts the plenary's Welcome into the box of each card.
+func (m *member) sendWelcome(sp *vault.Space, it *item) error {
+	for _, a := range it.Commit.Content.Adds {
+		x := m.state.Seat(a.Seat)
+		if err := m.queueParcel(sp, x.Box, channel.ParcelWelcome, it.Commit.Welcome); err != nil {
+			return err
+		}
+	}
+	return nil
+}

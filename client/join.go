@@ -1,0 +1,283 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/mls"
+	"parley/relay"
+	"parley/vault"
+)
+
+// A joining is what a vault holds while its card waits.
+type joining struct {
+	_       struct{} `cbor:",toarray"`
+	Card    string
+	Offer   []byte
+	Secrets []byte // of the key package
+	Post    dialogue.Hash
+}
+
+// A cardBoxReading is what lies in a card's box for whoever holds the card.
+type cardBoxReading struct {
+	offer    *offer
+	raw      []byte
+	posts    []dialogue.SignedPost
+	welcomes [][]byte
+}
+
+// readCardBox reads a card's box to its end, from the beginning: it is short.
+// Where wait is not zero and nothing new came, it waits for one cell more.
+func (c *Client) readCardBox(ctx context.Context, k *card, seen uint64, wait time.Duration) (*cardBoxReading, uint64, error) {
+	r, err := c.relayAt(k.address)
+	if err != nil {
+		return nil, 0, err
+	}
+	boxKey := k.boxKey()
+	key, err := relay.BoxKeyFrom(boxKey[:])
+	if err != nil {
+		return nil, 0, err
+	}
+	un, box := channel.NewUnwrapper(key), cardBox(boxKey)
+	if wait > 0 {
+		if _, err := r.Do(ctx, relay.Exchange{Box: box, From: seen, Mode: relay.Mode1, Wait: wait}); err != nil {
+			return nil, 0, err
+		}
+	}
+	got, from := new(cardBoxReading), uint64(0)
+	for {
+		page, err := r.Do(ctx, relay.Exchange{Box: box, From: from, Mode: relay.Mode8})
+		if err != nil {
+			return nil, 0, err
+		}
+		for i := range page.Cells {
+			if p, err := un.Add(&page.Cells[i]); err == nil && p != nil {
+				got.add(k, p)
+			}
+		}
+		from = max(from, page.First+uint64(len(page.Cells)))
+		if len(page.Cells) == 0 || from >= page.Next {
+			return got, from, nil
+		}
+	}
+}
+
+func (g *cardBoxReading) add(k *card, p *channel.Parcel) {
+	switch p.Kind {
+	case channel.ParcelOffer:
+		if o, err := parseOffer(p.Content); err == nil && g.offer == nil {
+			g.offer, g.raw = o, p.Content
+		}
+	case channel.ParcelPost:
+		var q posted
+		if wire.Unmarshal(p.Content, &q, wire.MaxMessage) == nil && q.Signed.Post.Seat == k.seat && q.Signed.Verify(k.public()) {
+			g.posts = append(g.posts, q.Signed)
+		}
+	case channel.ParcelWelcome:
+		if len(g.welcomes) < 64 {
+			g.welcomes = append(g.welcomes, p.Content)
+		}
+	}
+}
+
+// Look shows what a card is for. It posts nothing.
+func (c *Client) Look(ctx context.Context, text string) (CardView, error) {
+	k, err := parseCard(text)
+	if err != nil {
+		return CardView{}, err
+	}
+	if m := c.joinedWith(k); m != nil {
+		return m.cardView()
+	}
+	got, err := c.look(ctx, k)
+	if err != nil {
+		return CardView{}, err
+	}
+	return viewOf(k, got.offer), nil
+}
+
+func (c *Client) look(ctx context.Context, k *card) (*cardBoxReading, error) {
+	if c.minute() > k.expires {
+		return nil, ErrCardExpired
+	}
+	got, _, err := c.readCardBox(ctx, k, 0, 0)
+	switch {
+	case relay.Retryable(err):
+		return nil, ErrOffline
+	case err != nil:
+		return nil, err
+	case got.offer == nil:
+		return nil, ErrOffline // the inviter's computer has not delivered it yet
+	}
+	return got, nil
+}
+
+func viewOf(k *card, o *offer) CardView {
+	return CardView{
+		Relay: k.address, Sides: o.Sides, Rules: o.Rules, Side: o.Sides[o.Side-1], Name: o.Name, Capacity: o.Capacity,
+		Head: o.Head, Convenor: o.Convenor, Expires: minuteTime(k.expires),
+	}
+}
+
+// joinedWith finds the dialogue that this very card led to.
+func (c *Client) joinedWith(k *card) *member {
+	for _, m := range c.all() {
+		m.mu.Lock()
+		same := m.acct.Me == k.seat
+		m.mu.Unlock()
+		if same {
+			return m
+		}
+	}
+	return nil
+}
+
+func (m *member) cardView() (CardView, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.acct.Joining == nil {
+		return CardView{}, ErrCardUsed
+	}
+	k, err := parseCard(m.acct.Joining.Card)
+	if err != nil {
+		return CardView{}, err
+	}
+	o, err := parseOffer(m.acct.Joining.Offer)
+	if err != nil {
+		return CardView{}, err
+	}
+	v := viewOf(k, o)
+	v.Words = m.acct.Joining.Post.Words(o.Rules.Language)
+	return v, nil
+}
+
+// Join takes the seat of a card, agreeing to the rules that Look shows. It
+// posts the seat's first key package; the others let the seat in. Joining
+// again with the same card, from the same vault, changes nothing.
+func (c *Client) Join(ctx context.Context, text string) (ID, CardView, error) {
+	k, err := parseCard(text)
+	if err != nil {
+		return "", CardView{}, err
+	}
+	if m := c.joinedWith(k); m != nil {
+		v, err := m.cardView()
+		if errors.Is(err, ErrCardUsed) {
+			err = nil // seated already
+		}
+		return m.id, v, err
+	}
+	got, err := c.look(ctx, k)
+	if err != nil {
+		return "", CardView{}, err
+	}
+	m, err := c.post(k, got)
+	if err != nil {
+		return "", CardView{}, err
+	}
+	err = m.push(ctx)
+	if len(got.posts) > 0 {
+		// The seat is somebody else's. One's own post is there all the same, so that everybody learns of it.
+		return m.id, CardView{}, errors.Join(ErrCardUsed, m.refuse())
+	}
+	if relay.Retryable(err) {
+		err = nil // it goes by itself
+	}
+	v, verr := m.cardView()
+	return m.id, v, errors.Join(err, verr)
+}
+
+// post makes the post and the dialogue that waits for its answer.
+func (c *Client) post(k *card, got *cardBoxReading) (*member, error) {
+	_, door, sig, err := newPlace()
+	if err != nil {
+		return nil, err
+	}
+	kp, secrets, err := mls.NewKeyPackage(Suite, k.seat[:], sig, lifetime(c.opt.Now()))
+	if err != nil {
+		return nil, err
+	}
+	p := dialogue.Post{Seat: k.seat, KeyPackage: hashOf(kp.Marshal()), Door: door, Rules: dialogue.RulesHash(got.offer.Sides, got.offer.Rules)}
+	content := wire.Marshal(posted{Signed: p.Sign(k.signer()), Package: kp.Marshal()})
+	acct := account{
+		Title: defaultTitle(got.offer.Sides), Standing: StandingWaiting, Relay: k.address, Me: k.seat, Door: door,
+		Terms: termsOf(got.offer.Rules), NextSeq: 1,
+		Joining: &joining{Card: k.String(), Offer: got.raw, Secrets: secrets.Marshal(), Post: p.Hash()},
+	}
+	return c.newDialogue(acct, func(m *member, sp *vault.Space) error {
+		return m.queueParcel(sp, k.boxKey(), channel.ParcelPost, content)
+	})
+}
+
+func (m *member) refuse() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.acct.Standing = StandingRefused
+	m.changed(dialogue.Plenary)
+	return m.update(func(*vault.Space) error { return nil })
+}
+
+// await looks into the card's box for the Welcome, waiting for it up to wait.
+func (m *member) await(ctx context.Context, seen uint64, wait time.Duration) (uint64, error) {
+	m.mu.Lock()
+	j := m.acct.Joining
+	standing := m.acct.Standing
+	m.mu.Unlock()
+	if j == nil || standing != StandingWaiting {
+		return seen, nil
+	}
+	k, err := parseCard(j.Card)
+	if err != nil {
+		return seen, err
+	}
+	got, at, err := m.c.readCardBox(ctx, k, seen, wait)
+	if err != nil {
+		return seen, err
+	}
+	if len(got.posts) > 0 && got.posts[0].Post.Hash() != j.Post {
+		return at, m.refuse()
+	}
+	for _, w := range got.welcomes {
+		if done, err := m.enterWith(w, j); done || err != nil {
+			return at, err
+		}
+	}
+	return at, nil
+}
+
+// enterWith joins the plenary with a Welcome, if it is one for this seat.
+func (m *member) enterWith(welcome []byte, j *joining) (bool, error) {
+	secrets, err := mls.ParseKeyPackageSecrets(j.Secrets)
+	if err != nil {
+		return false, err
+	}
+	group, err := mls.Join(welcome, secrets)
+	if err != nil || group.Suite() != Suite {
+		return false, nil // not for this seat, or nonsense: somebody else's may be right
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log != nil {
+		return true, nil
+	}
+	log, delta, err := channel.Enter(group, m.acct.Terms.config())
+	if err != nil {
+		return false, err
+	}
+	m.log, m.acct.Base = log, group.Epoch()
+	err = m.update(func(sp *vault.Space) error {
+		for _, it := range slices.Clone(m.out) {
+			if err := m.drop(sp, it); err != nil {
+				return err
+			}
+		}
+		return apply(sp, delta)
+	})
+	m.changed(dialogue.Plenary)
+	m.toPost.ring()
+	return err == nil, err
+}

@@ -1,0 +1,434 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/mls"
+	"parley/relay"
+	"parley/vault"
+)
+
+// A member is one's own place in one dialogue.
+type member struct {
+	c   *Client
+	id  ID
+	vid vault.DialogueID
+
+	// The loops that post, that look into cards' boxes and that move files wait
+	// for these.
+	toPost, toLook, toMove bell
+
+	mu       sync.Mutex // guards all that follows, and every transaction on it
+	acct     account
+	log      *channel.Log // nil while the card waits
+	state    *dialogue.State
+	out      []*item
+	own      map[[32]byte]*ownCell // cells of the outbox, by hash
+	caughtUp bool                  // the log was read to its end since the vault was opened
+	online   bool
+	problem  error
+	heardAt  time.Time
+	seen     map[string]bool // chores that were due in this round
+	cardSeen uint64          // cells read from the box of the card that one waits with
+	watched  map[dialogue.SeatID]*watch
+	words    map[dialogue.EventID][]string // computed readings
+	counting map[dialogue.EventID]bool     // readings being computed
+	progress map[dialogue.EventID]uint64   // bytes of files fetched or sent
+}
+
+// An account is what a vault knows about its own place. It holds no state of
+// the dialogue: that comes from the log.
+type account struct {
+	_        struct{} `cbor:",toarray"`
+	Created  uint64   // milliseconds since 1970, for the order of the list
+	Title    string
+	Standing Standing
+	Relay    string
+	Me       dialogue.SeatID
+	Door     dialogue.Key
+	Terms    terms
+	NextSeq  uint64 // of messages and notices
+	NextOut  uint64 // of outbox items
+	Joining  *joining
+	Base     uint64            // the epoch that one joined at; 0 for the founder
+	Due      map[string]uint64 // chores that others may do first, and when one saw them, in seconds since 1970
+	Bad      uint64            // entries of members that were no entries
+	Shown    [maxRooms]uint64  // by room: the last Seq that the person has seen
+	Commits  [maxRooms]uint64  // by side room: log time of its last commit
+}
+
+const maxRooms = dialogue.MaxSides + 1
+
+// terms fix the ids of the dialogue's boxes.
+type terms struct {
+	_         struct{} `cbor:",toarray"`
+	Retention uint16
+	Idle      uint16
+}
+
+func termsOf(r dialogue.Rules) terms {
+	return terms{Retention: r.RetentionDays, Idle: r.SleepDays + 2}
+}
+
+func (t terms) config() channel.Config {
+	return channel.Config{Retention: t.Retention, Idle: t.Idle}
+}
+
+// Keys in a dialogue's space.
+const (
+	keyAccount  = "a"
+	keyState    = "s"
+	keyChannel  = "c" // + key of channel
+	keyItem     = "o" // + number
+	keyCells    = "p" // + number + index: cells of an item
+	keyMessage  = "m" // + room + seq
+	keyIndex    = "i" // + room + author + event id: seq
+	keySkeleton = "b" // + epoch: the skeleton newcomers of that epoch get
+	keyHeld     = "h" // + number: entries that wait for the charter
+	keyPackages = "k" // + room + seat: key package left in the log
+	keySecrets  = "x" // + ref: secrets of one's own key packages
+	keyCard     = "d" // + seat: a card one made
+	keyPost     = "q" // + seat: what a card's holder posted
+	keyReading  = "v" // + event id
+	keyFile     = "f" // + event id + part
+	keyAlarm    = "z" // + seq: a record that is an alarm
+)
+
+func numbered(prefix string, n uint64) []byte { return wire.AppendU64([]byte(prefix), n) }
+
+func newMember(c *Client, vid vault.DialogueID) *member {
+	return &member{
+		c: c, vid: vid, id: ID(vid.String()), toPost: newBell(), toLook: newBell(), toMove: newBell(),
+		own: map[[32]byte]*ownCell{}, watched: map[dialogue.SeatID]*watch{},
+		words: map[dialogue.EventID][]string{}, counting: map[dialogue.EventID]bool{}, progress: map[dialogue.EventID]uint64{},
+	}
+}
+
+// reload reads everything from the vault: at the start, and after a
+// transaction of which it is not sure what became of it.
+func (m *member) reload() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reloadLocked()
+}
+
+func (m *member) reloadLocked() error {
+	return m.c.v.View(func(tx *vault.Tx) error {
+		sp, err := tx.Dialogue(m.vid)
+		if err != nil {
+			return err
+		}
+		b, err := sp.Get([]byte(keyAccount))
+		if err != nil {
+			return fmt.Errorf("account: %w", err)
+		}
+		m.acct = account{}
+		if err := wire.Unmarshal(b, &m.acct, wire.MaxMessage); err != nil {
+			return fmt.Errorf("account: %w", err)
+		}
+		if err := m.loadLog(sp); err != nil {
+			return err
+		}
+		m.state = nil
+		if b, err = sp.Get([]byte(keyState)); err == nil {
+			if m.state, err = dialogue.ParseState(b); err != nil {
+				return err
+			}
+		} else if !errors.Is(err, vault.ErrNotFound) {
+			return err
+		}
+		m.caughtUp = false
+		return m.loadOutbox(sp)
+	})
+}
+
+func (m *member) loadLog(sp *vault.Space) error {
+	pairs := map[string][]byte{}
+	for p, err := range scan(sp, []byte(keyChannel), scanOptions{}) {
+		if err != nil {
+			return err
+		}
+		pairs[string(p.Key[len(keyChannel):])] = p.Value
+	}
+	m.log = nil
+	if len(pairs) == 0 {
+		return nil
+	}
+	var err error
+	m.log, err = channel.Load(m.acct.Terms.config(), pairs)
+	return err
+}
+
+// update runs fn in one durable transaction. Where it fails, what is in memory
+// may be ahead of the vault, so all of it is read again. m.mu is held.
+func (m *member) update(fn func(sp *vault.Space) error) error {
+	err := m.c.v.Update(func(tx *vault.Tx) error {
+		sp, err := tx.Dialogue(m.vid)
+		if err != nil {
+			return err
+		}
+		if err := fn(sp); err != nil {
+			return err
+		}
+		return sp.Put([]byte(keyAccount), wire.Marshal(m.acct))
+	})
+	if err == nil {
+		return nil
+	}
+	if again := m.reloadLocked(); again != nil {
+		m.problem = again
+		return errors.Join(err, again)
+	}
+	return err
+}
+
+func (m *member) view(fn func(sp *vault.Space) error) error {
+	return m.c.v.View(func(tx *vault.Tx) error {
+		sp, err := tx.Dialogue(m.vid)
+		if err != nil {
+			return err
+		}
+		return fn(sp)
+	})
+}
+
+// apply writes what the channel changed.
+func apply(sp *vault.Space, d channel.Delta) error {
+	for _, c := range d {
+		key := []byte(keyChannel + c.Key)
+		var err error
+		if c.Value == nil {
+			err = sp.Delete(key)
+		} else {
+			err = sp.Put(key, c.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// me is one's own seat, or nil while there is no state.
+func (m *member) me() *dialogue.Seat {
+	if m.state == nil {
+		return nil
+	}
+	return m.state.Seat(m.acct.Me)
+}
+
+// members lists who is in a room, by its tree.
+func (m *member) members(r dialogue.Room) []dialogue.SeatID {
+	var l []dialogue.SeatID
+	for _, x := range m.log.Members(channel.Room(r)) {
+		l = append(l, seatOf(x.Identity))
+	}
+	return l
+}
+
+func seatOf(identity []byte) (id dialogue.SeatID) {
+	if len(identity) == len(id) {
+		copy(id[:], identity)
+	}
+	return id
+}
+
+func (m *member) leaf(r dialogue.Room, id dialogue.SeatID) (mls.LeafIndex, bool) {
+	for _, x := range m.log.Members(channel.Room(r)) {
+		if seatOf(x.Identity) == id {
+			return x.Leaf, true
+		}
+	}
+	return 0, false
+}
+
+// A bell wakes one loop. Rung while the loop is at work, it makes it go round
+// once more.
+type bell chan struct{}
+
+func newBell() bell { return make(bell, 1) }
+
+func (b bell) ring() {
+	select {
+	case b <- struct{}{}:
+	default:
+	}
+}
+
+// wait waits for the bell, the end of ctx, or the end of d (if not 0).
+func (b bell) wait(ctx context.Context, d time.Duration) {
+	var timer <-chan time.Time
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-b:
+	case <-timer:
+	}
+}
+
+// changed tells the faces.
+func (m *member) changed(r dialogue.Room) { m.c.hub.publish(Change{m.id, r}) }
+
+// StartOptions say what dialogue to start.
+type StartOptions struct {
+	Title string
+	Rules dialogue.Rules
+	Sides []string
+	Relay relay.Address
+}
+
+// Start founds a dialogue of which one is the convenor. It needs no network:
+// what it writes goes out as soon as the relay is there.
+func (c *Client) Start(ctx context.Context, o StartOptions) (ID, error) {
+	name := c.Profile().Name
+	if o.Title == "" {
+		o.Title = defaultTitle(o.Sides)
+	}
+	if err := dialogue.CheckName(o.Title); err != nil {
+		return "", err
+	}
+	me, door, sig, err := newPlace()
+	if err != nil {
+		return "", err
+	}
+	open := dialogue.Open{Sides: o.Sides, Rules: o.Rules, Convenor: me, Name: name, Door: door, Suite: uint16(Suite)}
+	event := dialogue.NewEvent(dialogue.KindOpen, c.minute(), open)
+	state, notes := dialogue.Apply(nil, dialogue.Entry{Author: me, Event: &event})
+	if state == nil {
+		return "", &RuleError{Reason: notes[0].Reason}
+	}
+	group, err := mls.NewGroup(Suite, randomGroup(), me[:], sig, lifetime(c.opt.Now()))
+	if err != nil {
+		return "", err
+	}
+	acct := account{Title: o.Title, Standing: StandingIn, Relay: o.Relay.String(), Me: me, Door: door, Terms: termsOf(o.Rules), NextSeq: 1}
+	log, delta, err := channel.Found(group, acct.Terms.config())
+	if err != nil {
+		return "", err
+	}
+	m, err := c.newDialogue(acct, func(m *member, sp *vault.Space) error {
+		m.log = log
+		if err := apply(sp, delta); err != nil {
+			return err
+		}
+		return m.enqueue(sp, &item{Kind: itemEvent, Event: event.Marshal()})
+	})
+	if err != nil {
+		return "", err
+	}
+	return m.id, nil
+}
+
+// newDialogue makes a dialogue's space and what fill puts into it, in one
+// transaction.
+func (c *Client) newDialogue(acct account, fill func(*member, *vault.Space) error) (*member, error) {
+	var m *member
+	err := c.v.Update(func(tx *vault.Tx) error {
+		vid, sp, err := tx.NewDialogue()
+		if err != nil {
+			return err
+		}
+		m = newMember(c, vid)
+		m.acct = acct
+		m.acct.Created = uint64(c.opt.Now().UnixMilli())
+		if err := fill(m, sp); err != nil {
+			return err
+		}
+		return sp.Put([]byte(keyAccount), wire.Marshal(m.acct))
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.adopt(m)
+	return m, nil
+}
+
+// newPlace makes what a seat needs: a pseudonym, a door and a signature key,
+// none of which is known anywhere else.
+func newPlace() (me dialogue.SeatID, door dialogue.Key, sig *mls.SignatureKey, err error) {
+	sig, err = mls.GenerateSignatureKey(Suite)
+	return dialogue.NewSeatID(), dialogue.Key(relay.NewBoxKey().Bytes()), sig, err
+}
+
+func randomGroup() []byte { id := dialogue.NewEventID(); return id[:] }
+
+// leafDays is the lifetime of a leaf: longer than any dialogue's sleep, and
+// judged by nobody's clock while the daily update replaces it.
+const leafDays = 380
+
+func lifetime(now time.Time) mls.Lifetime {
+	return mls.Lifetime{
+		NotBefore: uint64(now.Add(-48 * time.Hour).Unix()),
+		NotAfter:  uint64(now.Add(leafDays * 24 * time.Hour).Unix()),
+	}
+}
+
+func hashOf(b []byte) dialogue.Hash { return sha256.Sum256(b) }
+
+// defaultTitle is a title until the person gives another.
+func defaultTitle(sides []string) string {
+	t := strings.Join(sides, " – ")
+	if r := []rune(t); len(r) > dialogue.MaxName/4 {
+		t = strings.TrimSpace(string(r[:dialogue.MaxName/4])) + "…"
+	}
+	return t
+}
+
+// SetTitle names a dialogue on this device.
+func (c *Client) SetTitle(id ID, title string) error {
+	if err := dialogue.CheckName(title); err != nil {
+		return err
+	}
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.acct.Title = title
+	if err := m.update(func(*vault.Space) error { return nil }); err != nil {
+		return err
+	}
+	c.hub.publish(Change{})
+	m.changed(dialogue.Plenary)
+	return nil
+}
+
+// Forget burns what this vault holds of a dialogue.
+func (c *Client) Forget(id ID) error {
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := c.v.Update(func(tx *vault.Tx) error { return tx.Burn(m.vid) }); err != nil {
+		return err
+	}
+	m.acct.Standing = StandingLeft
+	m.log, m.state, m.out = nil, nil, nil
+	c.mu.Lock()
+	delete(c.members, id)
+	for i, x := range c.order {
+		if x == id {
+			c.order = append(c.order[:i:i], c.order[i+1:]...)
+			break
+		}
+	}
+	c.mu.Unlock()
+	c.hub.publish(Change{})
+	return nil
+}

@@ -1,0 +1,323 @@
+package client
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/vault"
+)
+
+// A Draft is a message to be sent.
+type Draft struct {
+	Room     dialogue.Room
+	Text     string
+	ReplyTo  dialogue.EventID
+	FileName string
+	File     io.Reader         // nil: no file
+	Readers  []dialogue.SeatID // whom the author was shown; nil: whoever is there now
+}
+
+// Say puts a message into the outbox: it goes out at once, or as soon as it
+// can. It is in the room when it has been read back.
+func (c *Client) Say(ctx context.Context, id ID, d Draft) (dialogue.EventID, error) {
+	m, err := c.member(id)
+	if err != nil {
+		return dialogue.EventID{}, err
+	}
+	event := dialogue.NewEvent(dialogue.KindSay, c.minute(), dialogue.Say{Text: d.Text, ReplyTo: d.ReplyTo})
+	if len(d.Text) > wire.MaxText || !utf8.ValidString(d.Text) || strings.TrimSpace(d.Text) == "" && d.File == nil {
+		return event.ID, ErrText
+	}
+	if err := m.maySay(d.Room); err != nil {
+		return event.ID, err
+	}
+	it := &item{Kind: itemEvent, Room: d.Room, Readers: d.Readers}
+	if d.File != nil {
+		f, err := m.storeFile(event.ID, d.FileName, d.File)
+		if err != nil {
+			return event.ID, err
+		}
+		it.File = &fileItem{File: *f}
+		event.Body = wire.Marshal(dialogue.Say{Text: d.Text, ReplyTo: d.ReplyTo, File: f})
+	}
+	it.Event = event.Marshal()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.seated(); err != nil {
+		return event.ID, err
+	}
+	if it.Readers == nil {
+		it.Readers = m.readers(d.Room)
+	}
+	err = m.update(func(sp *vault.Space) error {
+		if err := m.enqueue(sp, it); err != nil {
+			return err
+		}
+		return m.makeNow(sp)
+	})
+	m.toPost.ring()
+	m.toMove.ring()
+	m.changed(d.Room)
+	return event.ID, err
+}
+
+// maySay tells whether a message may be written for a room now. One that has
+// to wait for the room's members to change is taken.
+func (m *member) maySay(r dialogue.Room) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.seated(); err != nil {
+		return err
+	}
+	switch m.canWrite(r) {
+	case WhyNotIn:
+		return m.ruleError(dialogue.ReasonNotSeated)
+	case WhyNotThere:
+		return ErrNoRoom
+	case WhyMissing:
+		return m.ruleError(dialogue.ReasonNotAgreed)
+	}
+	return nil
+}
+
+// readers lists who reads what is written in a room now, oneself left out.
+func (m *member) readers(r dialogue.Room) []dialogue.SeatID {
+	l := m.state.Plan(r)
+	return append([]dialogue.SeatID{}, slices.DeleteFunc(l, func(id dialogue.SeatID) bool { return id == m.acct.Me })...)
+}
+
+// itemOf finds a message in the outbox.
+func (m *member) itemOf(event dialogue.EventID) *item {
+	for _, it := range m.out {
+		if it.Readers == nil {
+			continue
+		}
+		if e, err := dialogue.ParseEvent(it.Event); err == nil && e.ID == event {
+			return it
+		}
+	}
+	return nil
+}
+
+// SendAgain sends a message that came back, to those who would read it now.
+func (c *Client) SendAgain(ctx context.Context, id ID, event dialogue.EventID) error {
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it := m.itemOf(event)
+	if it == nil {
+		return ErrNoMessage
+	}
+	err = m.update(func(sp *vault.Space) error {
+		it.Back, it.Readers = false, m.readers(it.Room)
+		if err := m.saveItem(sp, it); err != nil {
+			return err
+		}
+		return m.makeNow(sp)
+	})
+	m.toPost.ring()
+	m.changed(it.Room)
+	return err
+}
+
+// Discard takes back a message that came back, or that was not made yet. One
+// whose cells may have left can't be taken back: ErrNoMessage.
+func (c *Client) Discard(id ID, event dialogue.EventID) error {
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it := m.itemOf(event)
+	if it == nil || it.Stage != stageWaiting {
+		return ErrNoMessage
+	}
+	err = m.update(func(sp *vault.Space) error {
+		if err := sp.DeletePrefix(append([]byte(keyFile), event[:]...)); err != nil {
+			return err
+		}
+		return m.drop(sp, it)
+	})
+	m.changed(it.Room)
+	return err
+}
+
+// A Query asks for messages of a room. Before and After are exclusive; 0 is
+// open. Without After it gives the latest Limit.
+type Query struct {
+	Room   dialogue.Room
+	Before uint64
+	After  uint64
+	Limit  int // 0: all
+}
+
+// Messages lists lines of a room, oldest first; what waits or came back stands
+// last, unless Before is given.
+func (c *Client) Messages(id ID, q Query) ([]Message, error) {
+	m, err := c.member(id)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var l []Message
+	err = m.view(func(sp *vault.Space) error {
+		o := scanOptions{Limit: q.Limit, Reverse: q.After == 0}
+		if q.After > 0 {
+			o.From = messageKey(q.Room, q.After+1)
+		} else if q.Before > 0 {
+			o.From = messageKey(q.Room, q.Before)
+		}
+		for p, err := range scan(sp, []byte{keyMessage[0], byte(q.Room)}, o) {
+			if err != nil {
+				return err
+			}
+			if q.Before > 0 && string(p.Key) >= string(messageKey(q.Room, q.Before)) {
+				break
+			}
+			rec, err := parseRecord(p.Value)
+			if err != nil {
+				return err
+			}
+			msg, err := m.shown(sp, q.Room, wire.NewReader(p.Key[2:]).U64(), rec)
+			if err != nil {
+				return err
+			}
+			l = append(l, msg)
+		}
+		if o.Reverse {
+			slices.Reverse(l)
+		}
+		if q.Before > 0 {
+			return nil
+		}
+		return m.waiting(sp, q.Room, &l)
+	})
+	return l, err
+}
+
+// shown makes what faces see of a record.
+func (m *member) shown(sp *vault.Space, r dialogue.Room, seq uint64, rec *record) (Message, error) {
+	msg := Message{
+		ID: rec.ID, Seq: seq, Room: r, Seat: rec.Seat, Name: m.nameOf(rec.Seat), Side: m.sideOf(rec.Seat), Mine: rec.Seat == m.acct.Me,
+		Kind: KindMessage, Text: rec.Text, Time: minuteTime(rec.Time), State: StateRoom,
+	}
+	if rec.Note != dialogue.NoteSaid {
+		msg.Kind = KindNotice
+		msg.Notice = &Notice{Kind: rec.Note, By: msg.Name, Seat: m.nameOf(rec.About), What: rec.What, Reason: rec.Reason}
+		return msg, nil
+	}
+	if rec.File != nil {
+		msg.Kind = KindFile
+		n, err := here(sp, rec.ID)
+		if err != nil {
+			return msg, err
+		}
+		msg.File = fileView(rec.File, n)
+	}
+	msg.ReplyTo = m.quote(sp, rec.ReplyTo)
+	return msg, nil
+}
+
+// quoteLength is how much of a quoted message is shown, in characters.
+const quoteLength = 120
+
+func (m *member) quote(sp *vault.Space, id dialogue.EventID) *Quote {
+	if id == (dialogue.EventID{}) {
+		return nil
+	}
+	_, seq, rec, err := m.findMessage(sp, id)
+	if err != nil {
+		return &Quote{ID: id}
+	}
+	text := []rune(rec.Text)
+	if len(text) > quoteLength {
+		text = append(text[:quoteLength:quoteLength], '…')
+	}
+	return &Quote{ID: id, Seq: seq, Name: m.nameOf(rec.Seat), Text: string(text)}
+}
+
+// waiting appends what waits in the outbox, or came back.
+func (m *member) waiting(sp *vault.Space, r dialogue.Room, l *[]Message) error {
+	for _, it := range m.out {
+		if it.Readers == nil || it.Room != r {
+			continue
+		}
+		e, err := dialogue.ParseEvent(it.Event)
+		if err != nil {
+			return err
+		}
+		say, _ := decodeBody[dialogue.Say](e)
+		msg := Message{
+			ID: e.ID, Room: r, Seat: m.acct.Me, Name: m.nameOf(m.acct.Me), Side: m.sideOf(m.acct.Me), Mine: true,
+			Kind: KindMessage, Text: say.Text, Time: minuteTime(e.Time), State: StateWaiting, ReplyTo: m.quote(sp, say.ReplyTo),
+		}
+		if it.File != nil {
+			msg.Kind, msg.File = KindFile, fileView(&it.File.File, int(it.File.Sent))
+			msg.File.Here = true
+		}
+		if it.Back {
+			msg.State = StateBack
+			for _, id := range m.readers(r) {
+				msg.Readers = append(msg.Readers, m.nameOf(id))
+			}
+		}
+		*l = append(*l, msg)
+	}
+	return nil
+}
+
+// MarkRead notes that the person has seen a room as it is now.
+func (c *Client) MarkRead(id ID, r dialogue.Room) error {
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	if int(r) >= maxRooms {
+		return ErrNoRoom
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.unread(r) == 0 {
+		return nil
+	}
+	m.acct.Shown[r] = m.acct.NextSeq - 1
+	if err := m.update(func(*vault.Space) error { return nil }); err != nil {
+		return err
+	}
+	c.hub.publish(Change{})
+	return nil
+}
+
+// maxUnread is as far as unread messages are counted.
+const maxUnread = 99
+
+// unread counts what others said in a room and the person has not seen.
+func (m *member) unread(r dialogue.Room) int {
+	n := 0
+	m.view(func(sp *vault.Space) error {
+		for p, err := range scan(sp, []byte{keyMessage[0], byte(r)}, scanOptions{From: messageKey(r, m.acct.Shown[r]+1)}) {
+			if err != nil {
+				return err
+			}
+			rec, err := parseRecord(p.Value)
+			if err == nil && rec.Note == dialogue.NoteSaid && rec.Seat != m.acct.Me {
+				n++
+			}
+			if n == maxUnread {
+				break
+			}
+		}
+		return nil
+	})
+	return n
+}

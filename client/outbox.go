@@ -1,0 +1,426 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/mls"
+	"parley/relay"
+	"parley/vault"
+)
+
+// An item is something of one's own that is to be in a box. It waits, is made
+// (its very cells are in the vault), is posted as often as needed, and goes
+// when its entry is read back. What the box's or the room's end voids is made
+// again, a commit excepted: whether another is due, the chores say.
+type item struct {
+	_       struct{} `cbor:",toarray"`
+	Number  uint64
+	Kind    itemKind
+	Room    dialogue.Room
+	Event   []byte
+	Readers []dialogue.SeatID // whom a message's author was shown
+	Back    bool              // it came back: its readers are not those any more
+	Commit  *commitItem
+	Parcel  *parcelItem
+	File    *fileItem // its content has to be in its box first
+
+	Stage     itemStage
+	Ref       *channel.Ref // of its chunks
+	Cells     []cellInfo   // in the order in which they go out; the content lies under keyCells
+	Positions []uint32     // of the chunks that were read back, plus one; 0 where it was not
+}
+
+type itemKind uint8
+
+const (
+	itemEvent  itemKind = 1
+	itemCommit itemKind = 2
+	itemParcel itemKind = 3 // for an invitation box: done when the relay has it
+)
+
+type itemStage uint8
+
+const (
+	stageWaiting itemStage = 0
+	stageChunks  itemStage = 1 // its chunks are made
+	stageHead    itemStage = 2 // its head is made
+)
+
+// A cellInfo is a cell of an item. Posted is kept in memory only: after a
+// restart cells go again, and the relay knows them by their hash.
+type cellInfo struct {
+	_      struct{} `cbor:",toarray"`
+	Hash   [32]byte
+	posted bool
+}
+
+// A commitItem is a staged commit.
+type commitItem struct {
+	_       struct{} `cbor:",toarray"`
+	Content dialogue.Commit
+	Message []byte
+	Welcome []byte
+}
+
+// A parcelItem goes to the box of a card.
+type parcelItem struct {
+	_   struct{} `cbor:",toarray"`
+	Box dialogue.Key
+}
+
+// An ownCell finds the item of a cell that is read back.
+type ownCell struct {
+	it    *item
+	index int
+}
+
+// MaxOutbox bounds what waits: somebody offline for weeks stops there.
+const maxOutbox = 1000
+
+// ErrOutbox is returned when too much waits to be delivered.
+var ErrOutbox = errors.New("too much waits to be delivered already")
+
+func (m *member) loadOutbox(sp *vault.Space) error {
+	m.out, m.own = nil, map[[32]byte]*ownCell{}
+	for p, err := range scan(sp, []byte(keyItem), scanOptions{}) {
+		if err != nil {
+			return err
+		}
+		it := new(item)
+		if err := wire.Unmarshal(p.Value, it, 4*wire.MaxMessage); err != nil {
+			return fmt.Errorf("outbox: %w", err)
+		}
+		m.out = append(m.out, it)
+		m.index(it)
+	}
+	return nil
+}
+
+func (m *member) index(it *item) {
+	for i := range it.Cells {
+		m.own[it.Cells[i].Hash] = &ownCell{it, i}
+	}
+}
+
+func (m *member) unindex(it *item) {
+	for i := range it.Cells {
+		delete(m.own, it.Cells[i].Hash)
+	}
+}
+
+func (it *item) key() []byte { return numbered(keyItem, it.Number) }
+func (it *item) cellKey(i int) []byte {
+	return wire.AppendU32(numbered(keyCells, it.Number), uint32(i))
+}
+func (m *member) saveItem(sp *vault.Space, it *item) error {
+	return sp.Put(it.key(), wire.Marshal(it))
+}
+
+// enqueue puts an item into the outbox. m.mu is held, or nobody else has m.
+func (m *member) enqueue(sp *vault.Space, it *item) error {
+	if len(m.out) >= maxOutbox {
+		return ErrOutbox
+	}
+	it.Number = m.acct.NextOut
+	m.acct.NextOut++
+	m.out = append(m.out, it)
+	m.index(it)
+	return m.saveItem(sp, it)
+}
+
+// queueEvent enqueues an event of the plenary.
+func (m *member) queueEvent(sp *vault.Space, k dialogue.Kind, body any) error {
+	e := dialogue.NewEvent(k, m.c.minute(), body)
+	return m.enqueue(sp, &item{Kind: itemEvent, Event: e.Marshal()})
+}
+
+// queue is queueEvent in a transaction of its own.
+func (m *member) queue(k dialogue.Kind, body any) error {
+	return m.update(func(sp *vault.Space) error { return m.queueEvent(sp, k, body) })
+}
+
+// drop takes an item out of the outbox.
+func (m *member) drop(sp *vault.Space, it *item) error {
+	m.unindex(it)
+	m.out = slices.DeleteFunc(m.out, func(x *item) bool { return x == it })
+	if err := m.dropCells(sp, it); err != nil {
+		return err
+	}
+	return sp.Delete(it.key())
+}
+
+func (m *member) dropCells(sp *vault.Space, it *item) error {
+	for i := range it.Cells {
+		if err := sp.Delete(it.cellKey(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addCells keeps cells with their item.
+func (m *member) addCells(sp *vault.Space, it *item, cells ...relay.Cell) error {
+	for i := range cells {
+		if err := sp.Put(it.cellKey(len(it.Cells)), cells[i][:]); err != nil {
+			return err
+		}
+		it.Cells = append(it.Cells, cellInfo{Hash: sha256.Sum256(cells[i][:])})
+	}
+	m.index(it)
+	return nil
+}
+
+// void makes waiting again what an end of its box or epoch voided, and drops
+// commits.
+func (m *member) void(sp *vault.Space, concerns func(*item) bool) error {
+	for _, it := range slices.Clone(m.out) {
+		if it.Stage == stageWaiting || it.Kind == itemParcel || !concerns(it) {
+			continue
+		}
+		if it.Kind == itemCommit {
+			if err := m.drop(sp, it); err != nil {
+				return err
+			}
+			continue
+		}
+		m.unindex(it)
+		if err := m.dropCells(sp, it); err != nil {
+			return err
+		}
+		it.Stage, it.Cells, it.Ref, it.Positions = stageWaiting, nil, nil, nil
+		if err := m.saveItem(sp, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// make makes all that can be made now: the log has been read to its end.
+func (m *member) make(sp *vault.Space) error {
+	for _, it := range slices.Clone(m.out) {
+		if !m.makeable(it) {
+			continue
+		}
+		if m.audienceChanged(it) {
+			it.Back = true
+			if err := m.saveItem(sp, it); err != nil {
+				return err
+			}
+			m.changed(it.Room)
+			continue
+		}
+		if err := m.makeItem(sp, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeable tells whether an item can take its next step.
+func (m *member) makeable(it *item) bool {
+	if m.log == nil || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
+		return false
+	}
+	if it.Stage == stageChunks {
+		return !slices.Contains(it.Positions, 0)
+	}
+	if it.Stage != stageWaiting || it.File != nil && !it.File.sent() {
+		return false
+	}
+	return it.Readers == nil || m.canWrite(it.Room) == WhyNone
+}
+
+// audienceChanged tells whether a message would reach somebody whom its author
+// was not shown.
+func (m *member) audienceChanged(it *item) bool {
+	if it.Readers == nil || it.Stage != stageWaiting {
+		return false
+	}
+	for _, r := range m.members(it.Room) {
+		if r != m.acct.Me && !slices.Contains(it.Readers, r) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *member) makeItem(sp *vault.Space, it *item) error {
+	room, minute := channel.Room(it.Room), m.c.minute()
+	var cells []relay.Cell
+	var head *relay.Cell
+	var delta channel.Delta
+	var err error
+	switch {
+	case it.Stage == stageChunks && it.Kind == itemCommit:
+		it.Ref.Positions = placed(it.Positions)
+		head, err = m.log.SealCommitHead(room, it.Ref)
+	case it.Stage == stageChunks:
+		it.Ref.Positions = placed(it.Positions)
+		head, delta, err = m.log.SealHead(room, minute, it.Ref)
+	case it.Kind == itemCommit && channel.CommitFits(it.Commit.Message):
+		head, err = m.log.SealCommit(room, it.Commit.Message)
+	case it.Kind == itemCommit:
+		cells, it.Ref, err = m.log.SealCommitLong(room, it.Commit.Message)
+	case len(it.Event) <= channel.MaxInline:
+		head, delta, err = m.log.Seal(room, minute, it.Event)
+	default:
+		cells, it.Ref, err = m.log.SealLong(room, it.Event)
+	}
+	if err != nil {
+		return fmt.Errorf("making an entry: %w", err)
+	}
+	if err := apply(sp, delta); err != nil {
+		return err
+	}
+	if head != nil {
+		it.Stage, cells = stageHead, []relay.Cell{*head}
+	} else {
+		it.Stage, it.Positions = stageChunks, make([]uint32, len(cells))
+	}
+	if err := m.addCells(sp, it, cells...); err != nil {
+		return err
+	}
+	return m.saveItem(sp, it)
+}
+
+// placed takes the one off that tells positions from none.
+func placed(positions []uint32) []uint32 {
+	l := make([]uint32, len(positions))
+	for i, p := range positions {
+		l[i] = p - 1
+	}
+	return l
+}
+
+// next finds a cell to post: the first of the outbox that was not. box is the
+// chain box it is for, or nil for an item's own box.
+func (m *member) next() (it *item, index int) {
+	for _, it := range m.out {
+		for i := range it.Cells {
+			if !it.Cells[i].posted {
+				return it, i
+			}
+		}
+	}
+	return nil, 0
+}
+
+// push posts what is made, in order, until nothing is left or one fails.
+func (m *member) push(ctx context.Context) error {
+	for {
+		m.mu.Lock()
+		it, i := m.next()
+		if it == nil {
+			m.mu.Unlock()
+			return nil
+		}
+		box := m.boxFor(it)
+		var cell relay.Cell
+		err := m.view(func(sp *vault.Space) error {
+			b, err := sp.Get(it.cellKey(i))
+			if err == nil && copy(cell[:], b) != len(cell) {
+				err = wire.ErrMalformed
+			}
+			return err
+		})
+		m.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("outbox: %w", err)
+		}
+		if err := m.post(ctx, it, i, box, &cell); err != nil {
+			return err
+		}
+	}
+}
+
+// post appends one cell. What a full or destroyed box refuses is not posted
+// again there: the end of the box makes it anew.
+func (m *member) post(ctx context.Context, it *item, i int, box *relay.Box, cell *relay.Cell) error {
+	r, err := m.c.relayAt(m.acct.Relay)
+	if err != nil {
+		return err
+	}
+	_, err = r.Do(ctx, relay.Exchange{Box: box, Append: cell, Mode: relay.Mode1})
+	if err != nil && !errors.Is(err, relay.ErrFull) && !errors.Is(err, relay.ErrGone) {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if i < len(it.Cells) && it.Cells[i].Hash == sha256.Sum256(cell[:]) {
+		it.Cells[i].posted = true
+	}
+	if it.Kind == itemParcel && allPosted(it) {
+		return m.update(func(sp *vault.Space) error { return m.drop(sp, it) })
+	}
+	return nil
+}
+
+func allPosted(it *item) bool {
+	return !slices.ContainsFunc(it.Cells, func(c cellInfo) bool { return !c.posted })
+}
+
+// boxFor is where an item's cells go.
+func (m *member) boxFor(it *item) *relay.Box {
+	if it.Kind == itemParcel {
+		return cardBox(it.Parcel.Box)
+	}
+	return m.log.Box()
+}
+
+// queueParcel puts a parcel into a card's box, through the outbox.
+func (m *member) queueParcel(sp *vault.Space, box dialogue.Key, kind channel.ParcelKind, content []byte) error {
+	key, err := relay.BoxKeyFrom(box[:])
+	if err != nil {
+		return err
+	}
+	cells, err := channel.Wrap(key, kind, content)
+	if err != nil {
+		return err
+	}
+	it := &item{Kind: itemParcel, Stage: stageHead, Parcel: &parcelItem{Box: box}}
+	if err := m.enqueue(sp, it); err != nil {
+		return err
+	}
+	if err := m.addCells(sp, it, cells...); err != nil {
+		return err
+	}
+	return m.saveItem(sp, it)
+}
+
+// stage stages a commit and enqueues it, made at once.
+func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitContent, what dialogue.Commit) error {
+	what.Time = m.c.minute()
+	what.Keys = []dialogue.KeyChange{{Seat: m.acct.Me, Key: m.log.SignatureKey(channel.Room(room))}}
+	p, delta, err := m.log.Stage(channel.Room(room), what.Time, content)
+	if err != nil {
+		return err
+	}
+	if err := apply(sp, delta); err != nil {
+		return err
+	}
+	it := &item{Kind: itemCommit, Room: room, Commit: &commitItem{Content: what, Message: p.Message, Welcome: p.Welcome}}
+	if err := m.enqueue(sp, it); err != nil {
+		return err
+	}
+	return m.makeItem(sp, it)
+}
+
+// settled tells whether nothing of one's own waits to be read back.
+func (m *member) settled() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !slices.ContainsFunc(m.out, func(it *item) bool { return !it.Back && m.canSettle(it) })
+}
+
+// canSettle tells whether an item is on its way, rather than waiting for
+// others to do something.
+func (m *member) canSettle(it *item) bool {
+	return it.Stage != stageWaiting || m.makeable(it) || it.File != nil && !it.File.sent()
+}

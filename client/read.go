@@ -1,0 +1,253 @@
+package client
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/relay"
+	"parley/vault"
+)
+
+// take reads a page of cells from the box that the log stands in, in one
+// transaction. It stops where the box ends; what follows lies elsewhere.
+func (m *member) take(box *relay.Box, page relay.Page) (n int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil || m.log.Box().ID() != box.ID() {
+		return 0, nil
+	}
+	if page.First > m.log.Position() {
+		m.acct.Standing, m.problem = StandingLost, errMissed
+		return 0, errors.Join(errMissed, m.update(func(*vault.Space) error { return nil }))
+	}
+	if len(page.Cells) > 0 {
+		err = m.update(func(sp *vault.Space) error {
+			for i := range page.Cells {
+				if page.First+uint64(i) < m.log.Position() {
+					continue
+				}
+				if err := m.cell(sp, &page.Cells[i]); err != nil {
+					return err
+				}
+				n++
+				if m.log == nil || m.log.Box().ID() != box.ID() {
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	if m.log != nil && m.log.Box().ID() == box.ID() {
+		m.caughtUp = page.Next <= m.log.Position()
+	} else {
+		m.caughtUp = false
+	}
+	return n, nil
+}
+
+// cell takes one cell of the log.
+func (m *member) cell(sp *vault.Space, c *relay.Cell) error {
+	own := m.own[sha256.Sum256(c[:])]
+	box := m.log.Box().ID()
+	position := m.log.Position()
+	got, delta, err := m.log.Step(c, own != nil)
+	if err != nil {
+		return fmt.Errorf("cell %d: %w", position, err)
+	}
+	if err := apply(sp, delta); err != nil {
+		return err
+	}
+	if own != nil && own.it.Stage == stageChunks {
+		own.it.Positions[own.index] = uint32(position) + 1
+		if err := m.saveItem(sp, own.it); err != nil {
+			return err
+		}
+	}
+	if got != nil {
+		if err := m.entry(sp, got, own); err != nil {
+			return err
+		}
+	}
+	if m.log != nil && m.log.Box().ID() != box {
+		return m.void(sp, func(*item) bool { return true })
+	}
+	return nil
+}
+
+// entry takes what the log gave: an event or a commit, of one's own or of
+// somebody else.
+func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
+	room := dialogue.Room(got.Room)
+	if got.Older {
+		return m.older(sp)
+	}
+	if got.Bad != nil {
+		m.acct.Bad++
+		return nil
+	}
+	e := dialogue.Entry{Room: room, Author: seatOf(got.Author), Members: m.members(room)}
+	if int(room) < maxRooms {
+		e.LastCommit = m.acct.Commits[room]
+	}
+	switch {
+	case got.Own && own.it.Kind == itemCommit:
+		e.Author, e.Commit = m.acct.Me, &own.it.Commit.Content
+	case got.Own:
+		e.Author = m.acct.Me
+		return m.eventEntry(sp, got, e, own.it, own.it.Event)
+	case got.Commit != nil:
+		e.Commit = m.commitOf(got, room)
+	default:
+		return m.eventEntry(sp, got, e, nil, got.Payload)
+	}
+	return m.commitEntry(sp, got, e, own)
+}
+
+func (m *member) eventEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry, it *item, payload []byte) error {
+	event, err := dialogue.ParseEvent(payload)
+	if err != nil {
+		m.acct.Bad++
+		return nil
+	}
+	e.Event = &event
+	if it != nil {
+		if err := m.drop(sp, it); err != nil {
+			return err
+		}
+	}
+	if m.awaitsCharter() {
+		return m.hold(sp, got, e)
+	}
+	return m.fold(sp, got.Place, e)
+}
+
+// commitOf reads from a staged commit what the dialogue judges it by.
+func (m *member) commitOf(got *channel.Got, room dialogue.Room) *dialogue.Commit {
+	c := &dialogue.Commit{Time: got.Minute}
+	by := map[uint32]dialogue.SeatID{}
+	for _, x := range m.log.Members(got.Room) {
+		by[uint32(x.Leaf)] = seatOf(x.Identity)
+	}
+	for _, kp := range got.Commit.Adds() {
+		c.Adds = append(c.Adds, dialogue.Added{Seat: seatOf(kp.Identity()), Package: sha256.Sum256(kp.Marshal()), Key: kp.SignatureKey()})
+	}
+	for _, leaf := range got.Commit.Removes() {
+		c.Removes = append(c.Removes, by[uint32(leaf)])
+	}
+	for _, u := range append(got.Commit.Updates(), got.Commit.Committer()) {
+		c.Keys = append(c.Keys, dialogue.KeyChange{Seat: by[uint32(u.Leaf)], Key: u.SignatureKey})
+	}
+	return c
+}
+
+// commitEntry judges a commit and follows it, or leaves it.
+func (m *member) commitEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry, own *ownCell) error {
+	if m.awaitsCharter() {
+		// A newcomer can't judge yet: it follows what it can open, and the charter's fold says later whether it was right.
+		if err := m.hold(sp, got, e); err != nil {
+			return err
+		}
+		return m.follow(sp, got, own, e)
+	}
+	next, notes := dialogue.Apply(m.state, e)
+	for _, n := range notes {
+		if n.Kind == dialogue.NoteAttempt {
+			if own != nil {
+				return m.drop(sp, own.it)
+			}
+			return m.keep(sp, next, notes, got.Place, e)
+		}
+	}
+	if err := m.keep(sp, next, notes, got.Place, e); err != nil {
+		return err
+	}
+	return m.follow(sp, got, own, e)
+}
+
+// follow enters a commit's epoch.
+func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialogue.Entry) error {
+	room := e.Room
+	var delta channel.Delta
+	var removed bool
+	var err error
+	if own != nil {
+		delta, err = m.log.Merge(got.Room)
+	} else {
+		delta, removed, err = m.log.Follow(got)
+	}
+	if err != nil {
+		return m.lost(sp, room, e.Author, err)
+	}
+	if err := apply(sp, delta); err != nil {
+		return err
+	}
+	if removed {
+		return m.gone(sp, room)
+	}
+	if room != dialogue.Plenary && m.state != nil {
+		m.acct.Commits[room] = m.state.LogTime
+	}
+	if own != nil {
+		if err := m.committed(sp, own.it, room); err != nil {
+			return err
+		}
+		if err := m.drop(sp, own.it); err != nil {
+			return err
+		}
+	}
+	if room == dialogue.Plenary && len(e.Commit.Adds) > 0 && m.state != nil {
+		if err := sp.Put(numbered(keySkeleton, m.log.Epoch()), m.state.Marshal()); err != nil {
+			return err
+		}
+	}
+	return m.void(sp, func(it *item) bool { return it.Room == room })
+}
+
+// gone forgets what a removed seat can't use any more.
+func (m *member) gone(sp *vault.Space, room dialogue.Room) error {
+	if room != dialogue.Plenary {
+		return nil
+	}
+	m.acct.Standing = StandingRemoved
+	if me := m.me(); me != nil && me.Status == dialogue.Left {
+		m.acct.Standing = StandingLeft
+	}
+	m.log = nil
+	if err := sp.DeletePrefix([]byte(keyChannel)); err != nil {
+		return err
+	}
+	for len(m.out) > 0 {
+		if err := m.drop(sp, m.out[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lost says that this vault can't follow a commit that holds for all others.
+func (m *member) lost(sp *vault.Space, room dialogue.Room, by dialogue.SeatID, err error) error {
+	if room != dialogue.Plenary {
+		return m.leaveRoom(sp, room)
+	}
+	m.acct.Standing = StandingLost
+	m.problem = fmt.Errorf("what %s made can't be opened: %w", m.nameOf(by), err)
+	m.log = nil
+	return sp.DeletePrefix([]byte(keyChannel))
+}
+
+// older says that this vault is a copy from before something that it wrote
+// itself. It never writes again.
+func (m *member) older(sp *vault.Space) error {
+	m.acct.Standing, m.problem, m.log = StandingLost, errOlder, nil
+	return sp.DeletePrefix([]byte(keyChannel))
+}
+
+var errOlder = errors.New("this is an older copy of the vault: it lacks something that was written with it")
+
+var errMissed = errors.New("the relay no longer has what was said since this computer was last connected")

@@ -1,0 +1,205 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/mls"
+	"parley/vault"
+)
+
+// Side rooms: founded by the head's client, joined through Welcomes that
+// travel in the plenary, with key packages that seats left there.
+
+func (m *member) myRoom() dialogue.Room { return dialogue.SideRoom(m.me().Side) }
+
+// leavePackage leaves a key package for one's side room.
+func (m *member) leavePackage(sp *vault.Space) error {
+	me := m.me()
+	if me == nil || me.Side == 0 {
+		return nil
+	}
+	kp, secrets, err := m.newPackage()
+	if err != nil {
+		return err
+	}
+	if err := sp.Put(append([]byte(keySecrets), kp.Ref()...), secrets.Marshal()); err != nil {
+		return err
+	}
+	return m.queueEvent(sp, dialogue.KindKeyPackage, dialogue.KeyPackage{Room: m.myRoom(), Package: kp.Marshal()})
+}
+
+func (m *member) newPackage() (*mls.KeyPackage, *mls.KeyPackageSecrets, error) {
+	sig, err := mls.GenerateSignatureKey(Suite)
+	if err != nil {
+		return nil, nil, err
+	}
+	return mls.NewKeyPackage(Suite, m.acct.Me[:], sig, lifetime(m.c.opt.Now()))
+}
+
+// foundRoom is the head's chore: found the side's room.
+func (m *member) foundRoom(sp *vault.Space) error {
+	me := m.me()
+	if me.Side == 0 || !m.state.IsHead(me.ID) || m.state.Founded(m.myRoom()) != nil || m.log.In(channel.Room(m.myRoom())) {
+		return nil
+	}
+	sig, err := mls.GenerateSignatureKey(Suite)
+	if err != nil {
+		return err
+	}
+	group, err := mls.NewGroup(Suite, randomGroup(), m.acct.Me[:], sig, lifetime(m.c.opt.Now()))
+	if err != nil {
+		return err
+	}
+	delta, err := m.log.Join(channel.Room(m.myRoom()), group)
+	if err != nil {
+		return err
+	}
+	if err := apply(sp, delta); err != nil {
+		return err
+	}
+	return m.queueEvent(sp, dialogue.KindFound, dialogue.Found{Room: m.myRoom(), Group: group.GroupID(), Tag: group.ConfirmationTag()})
+}
+
+// founded sees which founding won. Where it was another's, one's own group is
+// forgotten.
+func (m *member) founded(sp *vault.Space, n dialogue.Note, b dialogue.Found) error {
+	if n.By == m.acct.Me || !m.log.In(channel.Room(b.Room)) || bytes.Equal(m.log.Tag(channel.Room(b.Room)), b.Tag) {
+		return nil
+	}
+	return m.leaveRoom(sp, b.Room)
+}
+
+func (m *member) leaveRoom(sp *vault.Space, r dialogue.Room) error {
+	delta := m.log.Leave(channel.Room(r))
+	if err := apply(sp, delta); err != nil {
+		return err
+	}
+	return m.leavePackage(sp)
+}
+
+// keepRoom is the chore that makes a side room's members those of the plan.
+func (m *member) keepRoom(sp *vault.Space) error {
+	me := m.me()
+	if me.Side == 0 {
+		return nil
+	}
+	r := m.myRoom()
+	room := channel.Room(r)
+	if !m.log.In(room) || m.log.Pending(room) || m.state.Founded(r) == nil {
+		return nil
+	}
+	members := m.members(r)
+	var content mls.CommitContent
+	var what dialogue.Commit
+	for _, id := range m.state.Strangers(r, members) {
+		if leaf, ok := m.leaf(r, id); ok {
+			content.Removes = append(content.Removes, leaf)
+			what.Removes = append(what.Removes, id)
+		}
+	}
+	for _, id := range m.state.Absent(r, members) {
+		kp, err := m.packageOf(sp, r, id)
+		if err != nil {
+			return err
+		}
+		if kp != nil {
+			content.Adds = append(content.Adds, kp)
+			what.Adds = append(what.Adds, dialogue.Added{Seat: id, Package: hashOf(kp.Marshal()), Key: kp.SignatureKey()})
+		}
+	}
+	if len(what.Adds)+len(what.Removes) == 0 {
+		return nil
+	}
+	there := slices.DeleteFunc(m.state.Plan(r), func(id dialogue.SeatID) bool { return !slices.Contains(members, id) })
+	if !m.myTurn("room", there, 0) {
+		return nil
+	}
+	return m.stage(sp, r, content, what)
+}
+
+// packageOf is the key package that a seat left for a room, or nil.
+func (m *member) packageOf(sp *vault.Space, r dialogue.Room, id dialogue.SeatID) (*mls.KeyPackage, error) {
+	b, err := sp.Get(packageKey(r, id))
+	if errors.Is(err, vault.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	kp, err := mls.ParseKeyPackage(b)
+	if err != nil || kp.Validate() != nil || kp.Suite() != Suite || seatOf(kp.Identity()) != id {
+		return nil, sp.Delete(packageKey(r, id))
+	}
+	return kp, nil
+}
+
+// committed does what follows from a commit of one's own: Welcomes go out.
+func (m *member) committed(sp *vault.Space, it *item, room dialogue.Room) error {
+	if len(it.Commit.Content.Adds) == 0 {
+		return nil
+	}
+	if room == dialogue.Plenary {
+		return m.sendWelcome(sp, it)
+	}
+	var seats []dialogue.SeatID
+	for _, a := range it.Commit.Content.Adds {
+		seats = append(seats, a.Seat)
+		if err := sp.Delete(packageKey(room, a.Seat)); err != nil {
+			return err
+		}
+	}
+	return m.queueEvent(sp, dialogue.KindWelcome, dialogue.Welcome{Room: room, Seats: seats, Welcome: it.Commit.Welcome})
+}
+
+// welcomed joins a side room through a Welcome in the plenary.
+func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) error {
+	if !slices.Contains(b.Seats, m.acct.Me) || m.log.In(channel.Room(b.Room)) {
+		return nil
+	}
+	for p, err := range scan(sp, []byte(keySecrets), scanOptions{}) {
+		if err != nil {
+			return err
+		}
+		secrets, err := mls.ParseKeyPackageSecrets(p.Value)
+		if err != nil {
+			return err
+		}
+		group, err := mls.Join(b.Welcome, secrets)
+		if err != nil {
+			continue // for another of one's key packages, or for none
+		}
+		if !bytes.Equal(group.GroupID(), m.state.Founded(b.Room).Group) {
+			break
+		}
+		delta, err := m.log.Join(channel.Room(b.Room), group)
+		if err != nil {
+			return err
+		}
+		m.changed(b.Room)
+		return errors.Join(apply(sp, delta), sp.DeletePrefix([]byte(keySecrets)))
+	}
+	m.acct.Bad++
+	return m.leavePackage(sp)
+}
+
+// canWrite says whether, and why not, one can write in a room now.
+func (m *member) canWrite(r dialogue.Room) WhyNot {
+	me := m.me()
+	switch {
+	case m.acct.Standing != StandingIn || m.log == nil || me == nil || me.Status != dialogue.In || me.Due:
+		return WhyNotIn
+	case !m.log.In(channel.Room(r)) || r != dialogue.Plenary && m.state.Founded(r) == nil:
+		return WhyNotThere
+	case r == dialogue.Plenary && len(m.state.Disagreed()) > 0:
+		return WhyMissing
+	}
+	members := m.members(r)
+	if len(m.state.Strangers(r, members))+len(m.state.Absent(r, members)) > 0 {
+		return WhyChanging
+	}
+	return WhyNone
+}
