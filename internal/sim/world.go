@@ -1,0 +1,259 @@
+package sim
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"parley/client"
+	"parley/dialogue"
+	"parley/relay"
+	"parley/relay/server"
+	"parley/relay/store/pebble"
+	"parley/vault"
+)
+
+// A World is a relay and people around it.
+type World struct {
+	T      testing.TB
+	Rand   *rand.Rand
+	People []*Person
+
+	net   *network
+	disk  *vfs.MemFS // the relay's
+	relay *server.Relay
+	dir   string
+}
+
+// New makes a world with an honest relay and a good network. Call it in a
+// synctest bubble, and Close in the end.
+func New(t testing.TB, seed uint64) *World {
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	w := &World{T: t, Rand: r, net: &network{rand: rand.New(rand.NewPCG(seed, 2))}, disk: vfs.NewCrashableMem()}
+	var err error
+	if w.dir, err = os.MkdirTemp("", "parley-sim"); err != nil {
+		t.Fatal(err)
+	}
+	w.StartRelay()
+	return w
+}
+
+// Close ends everything.
+func (w *World) Close() {
+	for _, p := range w.People {
+		if p.Client != nil {
+			p.stop()
+		}
+	}
+	w.StopRelay()
+	time.Sleep(10 * time.Second) // what the network delays ends, too
+	if err := os.RemoveAll(w.dir); err != nil {
+		w.T.Error(err)
+	}
+}
+
+// Faults sets what the network does from now on.
+func (w *World) Faults(f Faults) { w.net.set(f) }
+
+// StartRelay starts the relay on what its disk holds.
+func (w *World) StartRelay() {
+	store, err := pebble.Open("relay", pebble.Options{FS: w.disk})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	w.relay, err = server.Embedded(server.Options{Listener: w.net.listen(), Store: store})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// StopRelay stops it in order.
+func (w *World) StopRelay() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := w.relay.Shutdown(ctx); err != nil {
+		w.T.Error(err)
+	}
+}
+
+// CrashRelay cuts the relay's power: what its disk had not synced is lost, by
+// chance more or less of it. Then it starts again.
+func (w *World) CrashRelay() {
+	w.net.cut() // what was answered before is on the disk; nothing is answered after
+	left := w.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: w.Rand.IntN(101), RNG: w.Rand})
+	w.StopRelay() // what it still does goes to the old disk, which nobody sees again
+	w.disk = left
+	w.StartRelay()
+}
+
+// A Person is somebody with a vault.
+type Person struct {
+	*client.Client
+	Name string
+	W    *World
+
+	dir    string
+	key    *vault.Key
+	cancel context.CancelFunc
+}
+
+// Person makes somebody with a new vault and a client that runs.
+func (w *World) Person(name string) *Person {
+	p := &Person{Name: name, W: w, dir: filepath.Join(w.dir, name)}
+	v, err := vault.Create(p.dir, []byte("a passphrase for tests"))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	p.key = v.Key()
+	if err := client.NewProfile(v, client.DefaultProfile(name)); err != nil {
+		w.T.Fatal(err)
+	}
+	p.run(v)
+	w.People = append(w.People, p)
+	return p
+}
+
+func (p *Person) options() client.Options {
+	return client.Options{Dir: p.dir, Dial: func(a relay.Address) (*relay.Client, error) {
+		return relay.NewClient(a, relay.WithDial(p.W.net.dial))
+	}}
+}
+
+func (p *Person) run(v *vault.Vault) {
+	var err error
+	if p.Client, err = client.With(p.options(), v); err != nil {
+		p.W.T.Fatalf("%s: %v", p.Name, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	c := p.Client
+	go c.Run(ctx)
+}
+
+func (p *Person) stop() {
+	p.cancel()
+	if err := p.Client.Close(); err != nil {
+		p.W.T.Errorf("%s: close: %v", p.Name, err)
+	}
+	p.Client = nil
+}
+
+// Crash ends the person's client as kill -9 would, and starts it again from
+// its vault.
+func (p *Person) Crash() {
+	p.cancel()
+	p.Client.Abandon()
+	p.Restart()
+}
+
+// Restart opens the vault again.
+func (p *Person) Restart() {
+	v, err := vault.OpenKey(p.dir, p.key)
+	if err != nil {
+		p.W.T.Fatalf("%s: %v", p.Name, err)
+	}
+	p.run(v)
+}
+
+// Address is the relay's.
+func (w *World) Address() relay.Address { return w.relay.Address() }
+
+// Start starts a dialogue of a track-two preset.
+func (p *Person) Start(sides ...string) client.ID {
+	id, err := p.Client.Start(context.Background(), client.StartOptions{
+		Title: "The Orva Waters", Rules: dialogue.Preset(dialogue.TrackTwo), Sides: sides, Relay: p.W.Address(),
+	})
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	return id
+}
+
+// Until waits for something to become true, ten minutes of fake time at most.
+func (w *World) Until(what string, ok func() bool) {
+	w.T.Helper()
+	for end := time.Now().Add(10 * time.Minute); !ok(); {
+		if time.Now().After(end) {
+			for _, p := range w.People {
+				for _, d := range p.Dialogues() {
+					w.T.Logf("%s: %s, online %v, problem %v, %s; alarms %+v", p.Name, d.Standing, d.Online, d.Problem, p.Outbox(d.ID), d.Alarms)
+				}
+			}
+			w.T.Fatalf("in vain: %s", what)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// Dialogue is a person's picture of their only dialogue.
+func (p *Person) Dialogue() client.Dialogue {
+	l := p.Dialogues()
+	if len(l) != 1 {
+		p.W.T.Fatalf("%s has %d dialogues", p.Name, len(l))
+	}
+	return l[0]
+}
+
+// ID is the id of the person's only dialogue.
+func (p *Person) ID() client.ID { return p.Dialogue().ID }
+
+// Seat finds somebody in the person's seat plan.
+func (p *Person) Seat(name string) client.Seat {
+	for _, s := range p.Dialogue().Seats {
+		if s.Name == name {
+			return s
+		}
+	}
+	p.W.T.Fatalf("%s does not see %s", p.Name, name)
+	return client.Seat{}
+}
+
+// Invite has by make a card for somebody new, who takes it; whoever has to
+// approve does.
+func (w *World) Invite(by *Person, side dialogue.SideID, name string) *Person {
+	w.T.Helper()
+	p := w.Person(name)
+	w.Seat(by, side, p)
+	return p
+}
+
+// Seat brings somebody to a seat.
+func (w *World) Seat(by *Person, side dialogue.SideID, p *Person) {
+	w.T.Helper()
+	ctx := context.Background()
+	card, seat, err := by.Client.Invite(ctx, by.ID(), client.InviteOptions{Side: side, Name: p.Name})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	w.Until(p.Name+" joins", func() bool { _, _, err := p.Join(ctx, card); return err == nil })
+	w.Until(p.Name+" is seated", func() bool {
+		for _, q := range w.People {
+			if q == p || len(q.Dialogues()) == 0 {
+				continue
+			}
+			for _, s := range q.Dialogue().Seats {
+				if s.ID == seat && s.MayDo.Approve {
+					if err := q.Approve(ctx, q.ID(), seat); err != nil {
+						w.T.Fatal(err)
+					}
+				}
+			}
+		}
+		return p.Dialogue().Standing == client.StandingIn
+	})
+}
+
+// LastWord is the word that a reader keeps to themselves, as p's client has it.
+func (p *Person) LastWord(reader dialogue.SeatID) string {
+	word, err := p.Client.LastWord(p.ID(), reader)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	return word
+}
