@@ -190,11 +190,11 @@ func (g *Group) ProposeUpdate(aad []byte, newSig *SignatureKey) ([]byte, Delta, 
 	if err != nil {
 		return nil, Delta{}, err
 	}
+	g.secrets.apply(c)
 	pending := g.newPending(g.own, a)
 	pending.own = &updateSecrets{pair.private, sig}
-	c[pending.key()] = pending.encode()
 	g.pending = append(g.pending, pending)
-	g.secrets.apply(c)
+	c[pending.key()] = pending.encode()
 	return m, c.delta(), nil
 }
 
