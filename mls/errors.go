@@ -35,8 +35,9 @@ var (
 	// ErrTooFar: the message's generation lies too far ahead.
 	ErrTooFar = errors.New("mls: the generation is too far ahead")
 
-	// ErrOwnMessage: this member sent the message itself, in a generation
-	// that its state has passed; its keys went when it was sealed.
+	// ErrOwnMessage: the message names this member as its sender, in a
+	// generation that its state has passed. The keys went when that was
+	// sealed, so this is not verified: compare it with what was sent.
 	ErrOwnMessage = errors.New("mls: the message is this member's own")
 
 	// ErrOwnAhead: this member sent the message (its signature holds) in a

@@ -298,3 +298,30 @@ func TestWrongArguments(t *testing.T) {
 		})
 	}
 }
+
+// TestAccessors: what a key package and a group say of themselves.
+func TestAccessors(t *testing.T) {
+	forSuites(t, func(t *testing.T, s CipherSuite) {
+		sig := must(GenerateSignatureKey(s))(t)
+		kp, secrets, err := NewKeyPackage(s, []byte("name"), sig, testLife)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kp = must(ParseKeyPackage(kp.Marshal()))(t)
+		if kp.Suite() != s || string(kp.Identity()) != "name" || kp.Lifetime() != testLife || !bytes.Equal(kp.SignatureKey(), sig.Public()) ||
+			!bytes.Equal(kp.Ref(), secrets.KeyPackage().Ref()) || kp.Validate() != nil {
+			t.Errorf("a key package of %v says otherwise", s)
+		}
+		g := must(NewGroup(s, []byte("id"), []byte("name"), sig, testLife))(t)
+		m := g.Members()
+		if g.Suite() != s || string(g.GroupID()) != "id" || g.Epoch() != 0 || g.OwnLeaf() != 0 || len(m) != 1 ||
+			string(m[0].Identity) != "name" || !bytes.Equal(m[0].SignatureKey, sig.Public()) {
+			t.Errorf("a group of %v says otherwise", s)
+		}
+	})
+	unknown := *must(ParseKeyPackage(func() []byte { kp, _ := keyPackage(t, Hybrid, "x"); return kp.Marshal() }()))(t)
+	unknown.suite = 4
+	if unknown.Ref() != nil || !errors.Is(unknown.Validate(), ErrUnsupported) {
+		t.Error("a key package of suite 4 was taken")
+	}
+}

@@ -3,6 +3,7 @@ package mls
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -222,7 +223,12 @@ func TestLastGeneration(t *testing.T) {
 // commit writes grows with its logarithm.
 func TestDeltaSize(t *testing.T) {
 	sizes := func(n int) (first, later, commit int) {
-		r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, n)
+		r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 2)
+		var names []string
+		for i := 2; i < n; i++ {
+			names = append(names, fmt.Sprint(i))
+		}
+		r.add(r.members[0], names...)
 		from, to := r.members[0].group, r.members[1].group
 		for i := range 2 {
 			m, _, err := from.Seal(nil, make([]byte, 1024))
