@@ -181,7 +181,11 @@ func (g *Group) ProposeUpdate(aad []byte, newSig *SignatureKey) ([]byte, Delta, 
 	pair := g.suite.generateKeyPair()
 	leaf := g.renewedLeaf(sourceUpdate, pair.public, sig, nil)
 	p := &proposal{kind: proposalUpdate, update: leaf}
-	if err := g.checkProposal(g.own, p); err != nil {
+	err := g.checkProposal(g.own, p)
+	if err == nil {
+		err = g.checkPending(g.own, p)
+	}
+	if err != nil {
 		return nil, Delta{}, fmt.Errorf("mls: propose update: %w", err)
 	}
 	a := g.newContent(aad, content{kind: Proposal, proposal: p})

@@ -103,6 +103,7 @@ func (f *forgedWelcome) setParent(x nodeIndex, change func(*parentNode)) {
 
 // TestWelcomeRules is RFC 9420 §12.4.3.1.
 func TestWelcomeRules(t *testing.T) {
+	seedRandom(t)
 	s := newWelcomeShop(t)
 	g := must(Join(s.forge().make(s.keyPackage), s.newcomer))(t)
 	if g.own != 5 || len(g.Members()) != 6 {
@@ -252,6 +253,7 @@ func (s *welcomeShop) wholePath(f *forgedWelcome, last []byte) {
 
 // TestJoinWithoutPath: a Welcome of a commit that had no path.
 func TestJoinWithoutPath(t *testing.T) {
+	seedRandom(t)
 	s := newWelcomeShop(t)
 	g := copyGroup(s.forger)
 	p, c, err := g.makeCommit(nil, CommitContent{Adds: []*KeyPackage{s.keyPackage}}, false)
@@ -281,6 +283,7 @@ func TestJoinWithoutPath(t *testing.T) {
 }
 
 func TestJoinIsNoWelcome(t *testing.T) {
+	seedRandom(t)
 	s := newWelcomeShop(t)
 	for _, b := range [][]byte{nil, s.keyPackage.Marshal(), messageHeader(formatWelcome), make([]byte, maxMessage+1)} {
 		if g, err := Join(b, s.newcomer); err == nil || g != nil {

@@ -10,6 +10,7 @@ import (
 
 // TestMessageRules is RFC 9420 §6: what is not authentic changes nothing.
 func TestMessageRules(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 4)
 	p := w.members[1]
 	g := w.forger
@@ -88,6 +89,7 @@ func (w *workshop) sealed(plaintext []byte, leaf LeafIndex, generation uint32) [
 
 // TestPlaintextRules is RFC 9420 §6.3: padding, sender, generation.
 func TestPlaintextRules(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 3)
 	p, g := w.members[1], w.forger
 	a := g.newContent(nil, content{kind: Application, application: []byte("text")})
@@ -114,6 +116,7 @@ func TestPlaintextRules(t *testing.T) {
 // TestOldCopy: a member whose state is an old copy learns it from a message of
 // its own that it does not know.
 func TestOldCopy(t *testing.T) {
+	seedRandom(t)
 	r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 3)
 	p := r.members[1]
 	p.reload()
@@ -137,6 +140,7 @@ func TestOldCopy(t *testing.T) {
 
 // TestStale: commits are entered and merged only in the state they are for.
 func TestStale(t *testing.T) {
+	seedRandom(t)
 	r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 3)
 	a, b, c := r.members[0].group, r.members[1].group, r.members[2].group
 	mine, _, err := a.Stage(nil, CommitContent{})
@@ -183,6 +187,7 @@ func TestStale(t *testing.T) {
 
 // TestStaged: a staged commit says what it does.
 func TestStaged(t *testing.T) {
+	seedRandom(t)
 	r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 5)
 	fresh := must(GenerateSignatureKey(r.suite))(t)
 	mine := must(GenerateSignatureKey(r.suite))(t)
@@ -218,6 +223,7 @@ func TestStaged(t *testing.T) {
 
 // TestDrop: a proposal that all drop is no longer there for a commit.
 func TestDrop(t *testing.T) {
+	seedRandom(t)
 	r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 3)
 	r.update(r.members[1], nil)
 	ref := bytes.Clone(r.members[0].group.pending[0].ref)
@@ -248,6 +254,7 @@ func TestDrop(t *testing.T) {
 
 // TestPeek reads the header without keys.
 func TestPeek(t *testing.T) {
+	seedRandom(t)
 	r := newRoom(t, Hybrid, 2)
 	m, _, err := r.members[0].group.Seal([]byte("the box"), []byte("text"))
 	if err != nil {
@@ -266,6 +273,7 @@ func TestPeek(t *testing.T) {
 // TestWrongArguments: what a caller gives is checked as well, and changes
 // nothing where it is wrong.
 func TestWrongArguments(t *testing.T) {
+	seedRandom(t)
 	const s = MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 	r := newRoom(t, s, 3)
 	p := r.members[0]
@@ -273,22 +281,23 @@ func TestWrongArguments(t *testing.T) {
 	taken := r.members[1].group.signature
 	kp, _ := keyPackage(t, s, "new")
 	for name, f := range map[string]func() error{
-		"group key":       func() error { _, err := NewGroup(s, nil, nil, otherKey, testLife); return err },
-		"group lifetime":  func() error { _, err := NewGroup(s, nil, nil, taken, Lifetime{2, 1}); return err },
-		"group id":        func() error { _, err := NewGroup(s, make([]byte, maxOpaque+1), nil, taken, testLife); return err },
-		"identity":        func() error { _, err := NewGroup(s, nil, make([]byte, maxOpaque+1), taken, testLife); return err },
-		"suite 4":         func() error { _, err := NewGroup(4, nil, nil, taken, testLife); return err },
-		"key of suite 4":  func() error { _, err := GenerateSignatureKey(4); return err },
-		"no key":          func() error { _, _, err := NewKeyPackage(s, nil, nil, testLife); return err },
-		"update key":      func() error { _, _, err := p.group.ProposeUpdate(nil, otherKey); return err },
-		"new key":         func() error { _, _, err := p.group.Stage(nil, CommitContent{NewSignature: otherKey}); return err },
-		"another's key":   func() error { _, _, err := p.group.Stage(nil, CommitContent{NewSignature: taken}); return err },
-		"removes me":      func() error { _, _, err := p.group.Stage(nil, CommitContent{Removes: []LeafIndex{0}}); return err },
-		"removes nobody":  func() error { _, _, err := p.group.Stage(nil, CommitContent{Removes: []LeafIndex{3}}); return err },
-		"adds twice":      func() error { _, _, err := p.group.Stage(nil, CommitContent{Adds: []*KeyPackage{kp, kp}}); return err },
-		"long message":    func() error { _, _, err := p.group.Seal(nil, make([]byte, maxMessage)); return err },
-		"long export":     func() error { _, err := p.group.Export("x", nil, maxExport+1); return err },
-		"negative export": func() error { _, err := p.group.Export("x", nil, -1); return err },
+		"group key":        func() error { _, err := NewGroup(s, nil, nil, otherKey, testLife); return err },
+		"group lifetime":   func() error { _, err := NewGroup(s, nil, nil, taken, Lifetime{2, 1}); return err },
+		"group id":         func() error { _, err := NewGroup(s, make([]byte, maxOpaque+1), nil, taken, testLife); return err },
+		"identity":         func() error { _, err := NewGroup(s, nil, make([]byte, maxOpaque+1), taken, testLife); return err },
+		"suite 4":          func() error { _, err := NewGroup(4, nil, nil, taken, testLife); return err },
+		"key of suite 4":   func() error { _, err := GenerateSignatureKey(4); return err },
+		"no key":           func() error { _, _, err := NewKeyPackage(s, nil, nil, testLife); return err },
+		"update key":       func() error { _, _, err := p.group.ProposeUpdate(nil, otherKey); return err },
+		"another's update": func() error { _, _, err := p.group.ProposeUpdate(nil, taken); return err },
+		"new key":          func() error { _, _, err := p.group.Stage(nil, CommitContent{NewSignature: otherKey}); return err },
+		"another's key":    func() error { _, _, err := p.group.Stage(nil, CommitContent{NewSignature: taken}); return err },
+		"removes me":       func() error { _, _, err := p.group.Stage(nil, CommitContent{Removes: []LeafIndex{0}}); return err },
+		"removes nobody":   func() error { _, _, err := p.group.Stage(nil, CommitContent{Removes: []LeafIndex{3}}); return err },
+		"adds twice":       func() error { _, _, err := p.group.Stage(nil, CommitContent{Adds: []*KeyPackage{kp, kp}}); return err },
+		"long message":     func() error { _, _, err := p.group.Seal(nil, make([]byte, maxMessage)); return err },
+		"long export":      func() error { _, err := p.group.Export("x", nil, maxExport+1); return err },
+		"negative export":  func() error { _, err := p.group.Export("x", nil, -1); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := f(); err == nil {

@@ -34,6 +34,7 @@ var leafFaults = []struct {
 
 // TestKeyPackageRules is RFC 9420 §10.1, §7.2, §7.3.
 func TestKeyPackageRules(t *testing.T) {
+	seedRandom(t)
 	const s = MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 	check := func(name, want string, kp *KeyPackage) {
 		t.Run(name, func(t *testing.T) {
@@ -66,6 +67,7 @@ func TestKeyPackageRules(t *testing.T) {
 // TestLowOrderKeys: each point of the table gives the all-zero secret, so that
 // nobody could encrypt to it; in the hybrid suite too.
 func TestLowOrderKeys(t *testing.T) {
+	seedRandom(t)
 	for _, id := range []CipherSuite{MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, Hybrid} {
 		s, err := suiteOf(id)
 		if err != nil {
@@ -92,6 +94,7 @@ func TestLowOrderKeys(t *testing.T) {
 
 // TestProposalRules is RFC 9420 §12.1 for proposals that come by themselves.
 func TestProposalRules(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 4)
 	refuse := func(name, want string, p *proposal) {
 		t.Run(name, func(t *testing.T) { w.refused(w.members[1], w.propose(p), want) })
@@ -143,6 +146,7 @@ func unsupportedProposals() []*proposal {
 // TestCopiedUpdate: a member who proposes the keys of another's Update can't
 // keep anybody from committing.
 func TestCopiedUpdate(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 4)
 	victim, third := w.members[1], w.members[2]
 	m, d, err := victim.group.ProposeUpdate(nil, must(GenerateSignatureKey(w.suite))(t))
@@ -176,6 +180,7 @@ func TestCopiedUpdate(t *testing.T) {
 }
 
 func TestTooManyProposals(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 3)
 	for range maxPending {
 		if _, _, err := w.members[1].group.Open(w.propose(remove(2))); err != nil {
@@ -190,6 +195,7 @@ func TestTooManyProposals(t *testing.T) {
 // TestCommitRules is RFC 9420 §12.2 and §12.4.2: a commit is refused by all for
 // what all can see.
 func TestCommitRules(t *testing.T) {
+	seedRandom(t)
 	kp, _ := keyPackage(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, "new")
 	twin := forgedKeyPackage(t, kp.suite, func(n *leafNode) { n.encryptionKey = kp.leaf.encryptionKey }, nil)
 	var w *workshop
@@ -282,6 +288,7 @@ func TestCommitRules(t *testing.T) {
 
 // TestCommittedReferences: rules on proposals that were sent before.
 func TestCommittedReferences(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 4)
 	sender := w.members[2]
 	w.update(sender, nil)
@@ -316,6 +323,7 @@ func TestCommittedReferences(t *testing.T) {
 // TestLost: what only one member can see wrong leaves it behind, by name; all
 // others follow.
 func TestLost(t *testing.T) {
+	seedRandom(t)
 	spoil := func(w *workshop, victim LeafIndex) func(nodes []updatePathNode) []updatePathNode {
 		return func(nodes []updatePathNode) []updatePathNode {
 			tree := w.forger.tree
@@ -366,6 +374,7 @@ func (w *workshop) lost(p *person, message []byte, want error) {
 
 // TestPathlessCommit: others may leave the path out where nothing needs one.
 func TestPathlessCommit(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 3)
 	kp, _ := keyPackage(t, w.suite, "new")
 	m := w.commit(forgery{noPath: true, proposals: byValue(add(kp))})

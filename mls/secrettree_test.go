@@ -119,6 +119,7 @@ func stateOf(g *Group) map[string][]byte {
 
 // TestEpochDeletion: what belongs to an epoch goes with it.
 func TestEpochDeletion(t *testing.T) {
+	seedRandom(t)
 	r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 4)
 	p := r.members[1]
 	var old [][]byte
@@ -163,6 +164,7 @@ func (p *person) isKey(value []byte) bool {
 // TestSkippedWindow: not more than maxKept generations are kept, however they
 // were skipped.
 func TestSkippedWindow(t *testing.T) {
+	seedRandom(t)
 	s := suites[0]
 	tree := newSecretTree(s, 2, randomBytes(s.nh))
 	take := func(g uint32) error {
@@ -206,6 +208,7 @@ func TestSkippedWindow(t *testing.T) {
 // TestLastGeneration: the last number there is can't be used, for there is none
 // after it.
 func TestLastGeneration(t *testing.T) {
+	seedRandom(t)
 	s := suites[0]
 	tree := newSecretTree(s, 1, randomBytes(s.nh))
 	tree.records[ratchetKey(0, ratchetApplication)] = append(wire.AppendU32(nil, math.MaxUint32-1), randomBytes(s.nh)...)
@@ -222,6 +225,7 @@ func TestLastGeneration(t *testing.T) {
 // TestDeltaSize: what a message writes does not grow with the group; what a
 // commit writes grows with its logarithm.
 func TestDeltaSize(t *testing.T) {
+	seedRandom(t)
 	sizes := func(n int) (first, later, commit int) {
 		r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 2)
 		var names []string

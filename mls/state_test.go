@@ -12,6 +12,7 @@ import (
 // TestLoadRefuses: records that are missing, doubled, malformed or do not fit
 // one another.
 func TestLoadRefuses(t *testing.T) {
+	seedRandom(t)
 	r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 4)
 	p := r.members[1]
 	m, d, err := r.members[2].group.Seal(nil, nil)
@@ -123,6 +124,7 @@ func TestStoredObjects(t *testing.T) {
 
 // TestNothingPrints: what holds secrets shows none, whatever prints it.
 func TestNothingPrints(t *testing.T) {
+	seedRandom(t)
 	r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 2)
 	kp, secrets := keyPackage(t, r.suite, "new")
 	p, d, err := r.members[0].group.Stage(nil, CommitContent{Adds: []*KeyPackage{kp}})
@@ -152,9 +154,7 @@ func TestNothingPrints(t *testing.T) {
 func TestManyOperations(t *testing.T) {
 	for _, s := range []CipherSuite{MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, Hybrid} {
 		t.Run(s.String(), func(t *testing.T) {
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
-			random := rand.New(rand.NewPCG(seed, 0))
+			random := rand.New(rand.NewPCG(seedRandom(t), 0))
 			r := newRoom(t, s, 2)
 			steps := 60
 			if testing.Short() || raceDetector {

@@ -96,6 +96,7 @@ func (s *stored) member(t testing.TB, i int) *Group {
 // TestStored: what was stored by any version opens in this one, and goes on
 // from where it was.
 func TestStored(t *testing.T) {
+	seedRandom(t)
 	for _, suite := range []CipherSuite{MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, Hybrid} {
 		t.Run(suite.String(), func(t *testing.T) {
 			if *update {
