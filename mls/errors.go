@@ -13,6 +13,9 @@ var (
 	// ErrMalformed: bytes that do not decode.
 	ErrMalformed = wire.ErrMalformed
 
+	// ErrTooLarge: above a limit of this package.
+	ErrTooLarge = wire.ErrTooLarge
+
 	// ErrInvalid: it decodes, and breaks a rule of RFC 9420.
 	ErrInvalid = errors.New("against RFC 9420")
 
@@ -64,7 +67,7 @@ func (e *EpochError) Error() string {
 type RefusedError struct {
 	Sender LeafIndex
 	Kind   ContentType
-	Err    error // wraps ErrInvalid or ErrUnsupported or ErrMalformed
+	Err    error // wraps ErrInvalid, ErrUnsupported or ErrTooLarge
 }
 
 func (e *RefusedError) Error() string {

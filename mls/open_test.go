@@ -64,7 +64,7 @@ func TestMessageRules(t *testing.T) {
 	w.failed(p, whole[:len(whole)-1], ErrMalformed)
 	w.failed(p, append(bytes.Clone(whole), 0), ErrMalformed)
 	w.failed(p, nil, ErrMalformed)
-	w.failed(p, make([]byte, maxMessage+1), wire.ErrTooLarge)
+	w.failed(p, make([]byte, maxMessage+1), ErrTooLarge)
 	w.failed(p, messageHeader(9), ErrUnsupported)
 	w.failed(p, append(wire.AppendU16(nil, 2), whole[2:]...), ErrUnsupported)
 	public := &publicMessage{framedContent: g.newContent(nil, content{kind: Application}).framedContent}
@@ -284,7 +284,7 @@ func TestWrongArguments(t *testing.T) {
 		"group key":        func() error { _, err := NewGroup(s, nil, nil, otherKey, testLife); return err },
 		"group lifetime":   func() error { _, err := NewGroup(s, nil, nil, taken, Lifetime{2, 1}); return err },
 		"group id":         func() error { _, err := NewGroup(s, make([]byte, maxOpaque+1), nil, taken, testLife); return err },
-		"identity":         func() error { _, err := NewGroup(s, nil, make([]byte, maxOpaque+1), taken, testLife); return err },
+		"identity":         func() error { _, err := NewGroup(s, nil, make([]byte, maxIdentity+1), taken, testLife); return err },
 		"suite 4":          func() error { _, err := NewGroup(4, nil, nil, taken, testLife); return err },
 		"key of suite 4":   func() error { _, err := GenerateSignatureKey(4); return err },
 		"no key":           func() error { _, _, err := NewKeyPackage(s, nil, nil, testLife); return err },

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"parley/internal/wire"
 )
 
 // lowOrderKey is a public key that every secret shared with is zero.
@@ -29,6 +27,7 @@ var leafFaults = []struct {
 	{"X.509 credential", func(n *leafNode) {
 		n.credential = credential{kind: credentialX509, certificates: [][]byte{{1}}}
 	}, "credential type 2"},
+	{"larger than any needs to be", func(n *leafNode) { n.extensions = []extension{{1, make([]byte, maxLeaf)}} }, "too large"},
 	{"extension not listed", func(n *leafNode) { n.extensions = []extension{{0xF001, nil}} }, "leaf extension of type 61441"},
 }
 
@@ -187,7 +186,7 @@ func TestTooManyProposals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := w.members[1].group.Open(w.propose(remove(2))); !errors.Is(err, wire.ErrTooLarge) {
+	if _, _, err := w.members[1].group.Open(w.propose(remove(2))); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("one proposal too many: %v", err)
 	}
 }
