@@ -234,6 +234,10 @@ func testEveryWriteFails(t *testing.T, m Machine) {
 func testCrashUnderLoad(t *testing.T, m Machine) {
 	const boxes, writers, each = 5, 16, 25
 	rng := newRand(t)
+	choices := make([]*rand.Rand, writers) // rng itself is for the cuts
+	for w := range choices {
+		choices[w] = rand.New(rand.NewPCG(rng.Uint64(), 0))
+	}
 	s := m.Open(t)
 	for i := range boxes {
 		newBox(t, s, i, 30, 0).open()
@@ -257,10 +261,9 @@ func testCrashUnderLoad(t *testing.T, m Machine) {
 	})
 	var g sync.WaitGroup
 	for w := range writers {
-		own := rand.New(rand.NewPCG(rng.Uint64(), uint64(w)))
 		g.Go(func() {
 			for i := range each {
-				n, b := w*each+i, own.IntN(boxes)
+				n, b := w*each+i, choices[w].IntN(boxes)
 				p, err := s.Append(t.Context(), newBox(t, s, b, 30, 0).id, cellOf(n), now)
 				if err != nil {
 					t.Error(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"parley/internal/wire"
@@ -259,12 +260,21 @@ func testRetry(t *testing.T, m Machine) {
 func testFull(t *testing.T, m Machine) {
 	s := openStore(t, m)
 	b := newBox(t, s, 1, 1, 0).open()
-	for i := range wire.BoxCapacity {
-		b.append(i, now)
+	const writers = 64
+	var g sync.WaitGroup
+	for w := range writers {
+		g.Go(func() {
+			for i := w; i < wire.BoxCapacity; i += writers {
+				if _, err := s.Append(t.Context(), b.id, cellOf(i), now); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
+	g.Wait()
 	_, err := s.Append(t.Context(), b.id, cellOf(wire.BoxCapacity), now)
 	wantErr(t, err, relay.ErrFull)
-	if p := b.append(17, now); p != 17 {
+	if p := b.append(17, now); p >= wire.BoxCapacity || numberOf(&b.read(p, 1).Cells[0]) != 17 {
 		t.Errorf("a cell that is there went to %d", p)
 	}
 	if p := b.read(wire.BoxCapacity-3, 64); len(p.Cells) != 3 || p.Next != wire.BoxCapacity {
