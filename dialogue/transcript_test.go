@@ -1,0 +1,344 @@
+package dialogue
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"parley/internal/wire"
+)
+
+var rewrite = flag.Bool("rewrite", false, "rewrite the transcripts with what is said now")
+
+// TestTranscripts plays testdata/*.txt. A transcript is a list of lines; a
+// line that begins with "> " says what the line before it gave, and is what
+// the test compares. Run with -rewrite after a change that is meant.
+//
+//	at MINUTES                          the clock of everybody who speaks next
+//	open NAME SIDE SIDE… [track=N]      NAME convenes
+//	NAME invite SEAT SIDE [expires=M]
+//	NAME arrive SEAT [again] [rules]    NAME reports the use of SEAT's card (a second one; with other rules)
+//	NAME revoke|consent|remove SEAT
+//	NAME leave | say TEXT | hello | verify | unknown
+//	NAME heard READER
+//	NAME found ROOM | charter EPOCH
+//	NAME commit [+SEAT…] [-SEAT…]
+//	NAME in ROOM [MEMBER…]: say TEXT    an entry of a side room
+//	state                               who sits where, and what is due
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d transcripts, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, string(b))
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(b) {
+				t.Errorf("%s says something else now:\n%s", file, firstDifference(string(b), got))
+			}
+		})
+	}
+}
+
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range g {
+		if i >= len(w) || w[i] != g[i] {
+			return fmt.Sprintf("line %d\nwant %q\ngot  %q", i+1, slices.Concat(w, []string{""})[min(i, len(w))], g[i])
+		}
+	}
+	return "shorter"
+}
+
+// A player plays one transcript.
+type player struct {
+	t        *testing.T
+	s        *State
+	minute   uint64
+	last     EventID
+	events   uint64
+	readings map[string]EventID
+	out      strings.Builder
+}
+
+func play(t *testing.T, text string) string {
+	p := &player{t: t, minute: 1000, readings: map[string]EventID{}}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if strings.HasPrefix(line, "> ") {
+			continue
+		}
+		p.out.WriteString(line + "\n")
+		if words := strings.Fields(line); len(words) > 0 && words[0] != "#" {
+			p.line(words)
+		}
+	}
+	return p.out.String()
+}
+
+func (p *player) line(w []string) {
+	switch {
+	case w[0] == "at":
+		n, err := strconv.ParseUint(w[1], 10, 64)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.minute = n
+	case w[0] == "state":
+		p.state()
+	case w[0] == "open":
+		o := Open{Convenor: id(w[1]), Name: w[1], Rules: Preset(TrackTwo), Suite: 1}
+		for _, x := range w[2:] {
+			if n, ok := strings.CutPrefix(x, "track="); ok {
+				o.Rules = Preset(Track(n[0] - '0'))
+			} else {
+				o.Sides = append(o.Sides, x)
+			}
+		}
+		p.event(w[1], Plenary, nil, KindOpen, o)
+	case w[1] == "in":
+		p.inRoom(w)
+	case w[1] == "commit":
+		p.commit(w)
+	default:
+		p.plenary(w[0], w[1], w[2:])
+	}
+}
+
+func id(name string) (s SeatID) {
+	h := sha256.Sum256([]byte(name))
+	copy(s[:], h[:])
+	return s
+}
+
+func cardOf(seat string) ed25519.PrivateKey {
+	h := sha256.Sum256([]byte("card " + seat))
+	return ed25519.NewKeyFromSeed(h[:])
+}
+
+func (p *player) post(seat, variant string) SignedPost {
+	rules := p.s.RulesHash()
+	if variant == "rules" {
+		rules[0]++
+	}
+	return Post{Seat: id(seat), KeyPackage: sha256.Sum256([]byte(seat + variant)), Rules: rules}.Sign(cardOf(seat))
+}
+
+func (p *player) plenary(by, verb string, args []string) {
+	arg := ""
+	if len(args) > 0 {
+		arg = args[0]
+	}
+	send := func(k Kind, body any) { p.event(by, Plenary, nil, k, body) }
+	switch verb {
+	case "invite":
+		e := uint64(p.minute + CardLifetime)
+		if len(args) > 2 {
+			e, _ = strconv.ParseUint(strings.TrimPrefix(args[2], "expires="), 10, 64)
+		}
+		side := SideID(slices.Index(p.s.SideNames(), args[1]) + 1)
+		send(KindInvite, Invite{Seat: id(arg), Side: side, Name: arg, Box: Key{1}, Card: Key(cardOf(arg).Public().(ed25519.PublicKey)), Expires: e})
+	case "arrive":
+		variant := strings.Join(args[1:], "")
+		k := KindArrive
+		if variant == "again" {
+			k = KindSecondUse
+		}
+		send(k, p.post(arg, variant))
+	case "forge":
+		b := p.post(arg, "")
+		b.Signature = bytes.Clone(b.Signature)
+		b.Signature[0]++
+		send(KindArrive, b)
+	case "revoke":
+		send(KindRevoke, Revoke{Seat: id(arg)})
+	case "consent":
+		h := Hash{}
+		if x := p.s.Seat(id(arg)); x != nil {
+			h = x.Post
+		}
+		send(KindConsent, Consent{Seat: id(arg), Post: h})
+	case "remove":
+		send(KindRemove, Remove{Seat: id(arg)})
+	case "leave":
+		send(KindLeave, Leave{})
+	case "say":
+		send(KindSay, Say{Text: strings.Join(args, " ")})
+	case "hello":
+		send(KindHello, Hello{})
+	case "verify":
+		send(KindVerify, Verify{})
+		p.readings[by] = p.last
+	case "heard":
+		send(KindHeard, Heard{Verify: p.readings[arg], Reader: id(arg)})
+	case "found":
+		send(KindFound, Found{Room: Room(arg[0] - '0'), Group: []byte("group by " + by), Tag: []byte{1}})
+	case "charter":
+		n, _ := strconv.ParseUint(arg, 10, 64)
+		send(KindCharter, Charter{Base: n, Hash: Hash{1}, Skeleton: []byte("skeleton")})
+	case "unknown":
+		send(Kind(999), Hello{})
+	default:
+		p.t.Fatalf("verb %q", verb)
+	}
+}
+
+func (p *player) event(by string, r Room, members []SeatID, k Kind, body any) {
+	p.events++
+	ev := Event{V: Version, Kind: k, Time: p.minute, Body: wire.Marshal(body)}
+	copy(ev.ID[:], wire.AppendU64(nil, p.events))
+	p.last = ev.ID
+	p.apply(Entry{Room: r, Author: id(by), Event: &ev, Members: members})
+}
+
+func (p *player) inRoom(w []string) {
+	i := slices.IndexFunc(w, func(s string) bool { return strings.HasSuffix(s, ":") })
+	w[i] = strings.TrimSuffix(w[i], ":")
+	var members []SeatID
+	for _, m := range w[3 : i+1] {
+		members = append(members, id(m))
+	}
+	room := Room(w[2][0] - '0')
+	if w[i+1] == "commit" {
+		p.apply(Entry{Room: room, Author: id(w[0]), Members: members, Commit: p.content(w[i+2:])})
+		return
+	}
+	p.event(w[0], room, members, KindSay, Say{Text: strings.Join(w[i+2:], " ")})
+}
+
+func (p *player) content(args []string) *Commit {
+	c := &Commit{Time: p.minute}
+	for _, a := range args {
+		switch a[0] {
+		case '+':
+			c.Adds = append(c.Adds, Added{Seat: id(a[1:]), Package: sha256.Sum256([]byte(a[1:])), Key: []byte(a)})
+		case '-':
+			c.Removes = append(c.Removes, id(a[1:]))
+		}
+	}
+	return c
+}
+
+func (p *player) commit(w []string) {
+	p.apply(Entry{Author: id(w[0]), Commit: p.content(w[2:])})
+}
+
+func (p *player) apply(e Entry) {
+	var before []byte
+	if p.s != nil {
+		before = p.s.Marshal()
+	}
+	next, notes := Apply(p.s, e)
+	if p.s != nil && !bytes.Equal(before, p.s.Marshal()) {
+		p.t.Error("Apply changed the state that it was given")
+	}
+	if next != nil {
+		p.s = next
+	}
+	for _, n := range notes {
+		p.say("%s", p.describe(n))
+	}
+	if next == nil {
+		return
+	}
+	again, err := ParseState(next.Marshal())
+	if err != nil || again.Digest() != next.Digest() {
+		p.t.Errorf("the skeleton does not come back from its encoding: %v", err)
+	}
+}
+
+func (p *player) say(format string, args ...any) {
+	fmt.Fprintf(&p.out, "> "+format+"\n", args...)
+}
+
+func (p *player) name(id SeatID) string {
+	if p.s != nil {
+		if x := p.s.Seat(id); x != nil {
+			return x.Name
+		}
+	}
+	return "-"
+}
+
+var noteNames = map[NoteKind]string{
+	NoteRefused: "refused", NoteUnknown: "unknown", NoteOpened: "opened", NoteInvited: "invited", NoteRevoked: "revoked",
+	NoteArrived: "arrived", NoteSecondUse: "ALARM second use", NoteConsented: "consented", NoteSeated: "seated",
+	NoteRemovalDue: "removal due", NoteRemovalAsked: "removal asked", NoteRemoved: "removed", NoteLeft: "left", NoteSaid: "said",
+	NoteFounded: "founded", NoteVerify: "reads", NoteVerified: "verified", NoteCharter: "charter", NoteAttempt: "ATTEMPT",
+	NoteAgreed: "all agreed", NoteHello: "hello",
+}
+
+var reasonNames = map[Reason]string{
+	ReasonMalformed: "malformed", ReasonNotSeated: "not seated", ReasonNotYours: "not theirs", ReasonNotAgreed: "rules not agreed",
+	ReasonUnknown: "unknown", ReasonState: "too late or too early", ReasonSignature: "signature", ReasonExpired: "expired",
+	ReasonRules: "other rules", ReasonStrangers: "strangers in the room", ReasonFull: "full", ReasonDueFirst: "a removal is due first",
+	ReasonTooSoon: "too soon", ReasonNotReady: "not ready", ReasonWrongRoom: "wrong room", ReasonOutOfOrder: "out of order",
+}
+
+func (p *player) describe(n Note) string {
+	s := noteNames[n.Kind]
+	if s == "" {
+		p.t.Fatalf("note %d has no name", n.Kind)
+	}
+	if !n.Seat.IsZero() {
+		s += " " + p.name(n.Seat)
+	}
+	if m, ok := n.Body.(Say); ok {
+		s += fmt.Sprintf(" %q", m.Text)
+	}
+	if n.Reason != ReasonNone {
+		s += ": " + reasonNames[n.Reason]
+	}
+	return s
+}
+
+func (p *player) state() {
+	for i := range p.s.Seats {
+		x := &p.s.Seats[i]
+		s := x.Name + ", " + cmp(p.s.SideName(x.Side), "convenor") + ", " + []string{"", "invited", "arrived", "in", "revoked", "removed", "left"}[x.Status]
+		if p.s.IsHead(x.ID) {
+			s += ", head"
+		}
+		if x.Due {
+			s += ", due"
+		}
+		for _, m := range func() []SideID {
+			if x.Status == Arrived {
+				return p.s.Missing(x)
+			}
+			return nil
+		}() {
+			s += ", waits for " + p.s.SideName(m)
+		}
+		for _, v := range x.Verified {
+			s += ", heard by " + p.name(v.By)
+		}
+		p.say("%s", s)
+	}
+	p.say("epoch %d, log time %d", p.s.Epoch, p.s.LogTime)
+}
+
+func cmp(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
