@@ -490,12 +490,12 @@ func orva() *double {
 // fill says things in every way in which they can be said.
 func fill(t *table, ruth, halden, mira, corin client.Seat) {
 	yesterday := now.Add(-24 * time.Hour)
-	notice := func(k dialogue.NoteKind, by, seat string) {
-		m := t.say(ruth, 0, "", yesterday)
+	notice := func(at time.Time, k dialogue.NoteKind, by, seat string) {
+		m := t.say(ruth, 0, "", at)
 		m.Kind, m.Notice = client.KindNotice, &client.Notice{Kind: k, By: by, Seat: seat}
 	}
-	notice(dialogue.NoteOpened, "Ruth Abernay", "")
-	notice(dialogue.NoteSeated, "Ruth Abernay", "Corin Vash")
+	notice(yesterday, dialogue.NoteOpened, "Ruth Abernay", "")
+	notice(yesterday, dialogue.NoteSeated, "Ruth Abernay", "Corin Vash")
 	first := t.say(corin, 0, "Since our last sitting the gauge at Talmer has fallen below the line twice. I say this without reproach. My own people ask me whether we talk while the river does not.\n\nIf each of us could say, for this room only, which week of August worries us most, we might find that it is not the same week.", yesterday)
 	id, seq := first.ID, first.Seq
 	m := t.say(halden, 0, "That is a fair way to put it. For the high pastures it is the second week. I would be surprised if it were yours.", now.Add(-70*time.Minute))
@@ -505,7 +505,7 @@ func fill(t *table, ruth, halden, mira, corin client.Seat) {
 	m = t.say(ruth, 0, "The figures, as they were published.", now.Add(-37*time.Minute))
 	m.Kind, m.File = client.KindFile, &client.File{Name: "Talmer gauge, ten summers.pdf", Size: 1_800_000}
 	t.content[m.ID] = []byte("%PDF-1.4 <script>alert(1)</script>")
-	notice(dialogue.NoteSecondUse, "Ruth Abernay", "Prof. Anselm Oake")
+	notice(now.Add(-30*time.Minute), dialogue.NoteSecondUse, "Ruth Abernay", "Prof. Anselm Oake")
 	t.say(halden, 1, "Before any of us answers: let each answer alone.", now.Add(-28*time.Minute))
 	wait := client.Message{ID: dialogue.NewEventID(), Seat: mira.ID, Name: mira.Name, Side: 1, Mine: true, Kind: client.KindFile, Text: "I attach what was published in spring.", Time: now, State: client.StateWaiting,
 		File: &client.File{Name: "Spring yearbook, chapter 4.pdf", Size: 3_400_000, Done: 2_100_000, Here: true}}

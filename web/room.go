@@ -325,7 +325,8 @@ func (a *App) newRoomStream(q *request, s *streamer) (*roomStream, error) {
 	}
 	t := &roomStream{a: a, q: q, s: s, after: after, open: map[dialogue.EventID]string{}}
 	if after > 0 { // the day of the last line, so that it is not named again
-		if last, err := q.o.Messages(client.ID(q.PathValue("id")), client.Query{Room: t.room(), After: after - 1, Limit: 1}); err == nil && len(last) > 0 && last[0].Seq == after {
+		last, err := q.o.Messages(client.ID(q.PathValue("id")), client.Query{Room: t.room(), Before: after + 1, Limit: 1})
+		if err == nil && len(last) > 0 {
 			t.day = a.words().Day(last[0].Time.Local(), a.cfg.Now().Local())
 		}
 	}

@@ -29,20 +29,27 @@ func (w *Words) Time(t time.Time) string { return w.date("pattern.time", t) }
 
 // Moment writes day and time: "Friday 20 November, 10:00".
 func (w *Words) Moment(t, now time.Time) string {
-	return strings.NewReplacer("{day}", w.Day(t, now), "{time}", w.Time(t)).Replace(w.T("pattern.moment"))
+	return w.T("pattern.moment", "day", w.Day(t, now), "time", w.Time(t))
 }
 
 func (w *Words) date(pattern string, t time.Time) string {
-	weekdays := strings.Split(w.T("pattern.weekdays"), " ")
-	months := strings.Split(w.T("pattern.months"), " ")
-	return strings.NewReplacer(
-		"{weekday}", weekdays[t.Weekday()],
-		"{day}", strconv.Itoa(t.Day()),
-		"{month}", months[t.Month()-1],
-		"{year}", strconv.Itoa(t.Year()),
-		"{hour}", t.Format("15"),
-		"{minute}", t.Format("04"),
-	).Replace(w.T(pattern))
+	return fill(w.T(pattern), func(name string) (string, bool) {
+		switch name {
+		case "weekday":
+			return strings.Split(w.T("pattern.weekdays"), " ")[t.Weekday()], true
+		case "day":
+			return strconv.Itoa(t.Day()), true
+		case "month":
+			return strings.Split(w.T("pattern.months"), " ")[t.Month()-1], true
+		case "year":
+			return strconv.Itoa(t.Year()), true
+		case "hour":
+			return t.Format("15"), true
+		case "minute":
+			return t.Format("04"), true
+		}
+		return "", false
+	})
 }
 
 // Bytes writes a size: "340 bytes", "12 KB", "3.4 MB". A KB has 1,000 bytes.
@@ -69,17 +76,17 @@ func (w *Words) Left(d time.Duration) string {
 
 // List writes names one after the other: "A, B and C".
 func (w *Words) List(names []string) string {
-	own := make([]string, len(names))
-	for i, n := range names {
-		own[i] = w.isolate(n)
-	}
-	switch n := len(own); n {
+	switch n := len(names); n {
 	case 0:
 		return ""
 	case 1:
-		return own[0]
+		return names[0]
 	default:
+		own := make([]string, n)
+		for i, name := range names {
+			own[i] = w.isolate(name)
+		}
 		head := strings.Join(own[:n-1], w.T("pattern.comma"))
-		return strings.NewReplacer("{head}", head, "{last}", own[n-1]).Replace(w.T("pattern.and"))
+		return w.T("pattern.and", "head", head, "last", own[n-1])
 	}
 }

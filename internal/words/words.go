@@ -146,19 +146,48 @@ func (w *Words) T(key string, args ...any) string {
 	if len(args) == 0 {
 		return s
 	}
-	pairs := make([]string, 0, len(args))
 	for i := 0; i+1 < len(args); i += 2 {
-		name := fmt.Sprint(args[i])
-		if n, ok := args[i+1].(int); ok && name == "n" {
+		if n, ok := args[i+1].(int); ok && args[i] == "n" {
 			if none := t["zero"]; n == 0 && none != "" {
 				s = none
 			} else if form := t[w.form(n)]; form != "" {
 				s = form
 			}
 		}
-		pairs = append(pairs, "{"+name+"}", w.value(args[i+1]))
 	}
-	return strings.NewReplacer(pairs...).Replace(s)
+	return fill(s, func(name string) (string, bool) {
+		for i := 0; i+1 < len(args); i += 2 {
+			if args[i] == name {
+				return w.value(args[i+1]), true
+			}
+		}
+		return "", false
+	})
+}
+
+// fill puts values where a sentence has their names in braces; a value is not
+// looked at again.
+func fill(s string, value func(name string) (string, bool)) string {
+	var b strings.Builder
+	for {
+		i := strings.IndexByte(s, '{')
+		if i < 0 {
+			break
+		}
+		j := strings.IndexByte(s[i:], '}')
+		if j < 0 {
+			break
+		}
+		b.WriteString(s[:i])
+		if v, ok := value(s[i+1 : i+j]); ok {
+			b.WriteString(v)
+		} else {
+			b.WriteString(s[i : i+j+1])
+		}
+		s = s[i+j+1:]
+	}
+	b.WriteString(s)
+	return b.String()
 }
 
 // form is the plural category of n.
