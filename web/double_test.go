@@ -549,6 +549,9 @@ func (o *owner) config(hosts ...string) Config {
 	}
 }
 
+// closed is how often the vault was closed.
+func (o *owner) closed() int { o.mu.Lock(); defer o.mu.Unlock(); return o.locks }
+
 // partners is a Rehearsal.
 type partners struct{ did []string }
 

@@ -219,7 +219,8 @@ func TestIdle(t *testing.T) {
 		if s := <-ended; !strings.Contains(s, "event: gone") || !strings.Contains(s, ": alive\n") {
 			t.Error("the stream did not say that it ends, or fell silent before")
 		}
-		if a.current() != nil || o.locks != 1 {
+		synctest.Wait()
+		if a.current() != nil || o.closed() != 1 {
 			t.Error("it was not put away")
 		}
 		stop()
