@@ -8,7 +8,6 @@ import (
 	"parley/client"
 	"parley/dialogue"
 	"parley/internal/words"
-	"parley/vault"
 )
 
 // closedDoor is every page while the vault is closed: the one that makes a
@@ -102,7 +101,7 @@ func (a *App) setup(q *request) (result, error) {
 		return show(a.setupView(f))
 	}
 	o, err := a.cfg.Create(p, f.Get("pass"))
-	if errors.Is(err, vault.ErrExists) {
+	if errors.Is(err, client.ErrVaultExists) {
 		return goTo("/")
 	}
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"parley/client"
 	"parley/dialogue"
-	"parley/vault"
 )
 
 var (
@@ -133,7 +132,7 @@ func (a *App) postPassphrase(q *request) (result, error) {
 	}
 	if err := q.o.ChangePassphrase(f.Get("old"), f.Get("pass")); err != nil {
 		field := ""
-		if errors.Is(err, vault.ErrPassphrase) {
+		if errors.Is(err, client.ErrPassphrase) {
 			field = "old"
 		}
 		f.fault(field, w.Problem(err))

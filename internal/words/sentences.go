@@ -5,7 +5,6 @@ import (
 
 	"parley/client"
 	"parley/dialogue"
-	"parley/vault"
 )
 
 var trackKeys = map[dialogue.Track]string{
@@ -168,11 +167,11 @@ var problemKeys = []struct {
 	err error
 	key string
 }{
-	{vault.ErrPassphrase, "problem.passphrase"},
-	{vault.ErrNone, "problem.novault"},
-	{vault.ErrExists, "problem.exists"},
-	{vault.ErrDamaged, "problem.damaged"},
-	{vault.ErrNewer, "problem.newer"},
+	{client.ErrPassphrase, "problem.passphrase"},
+	{client.ErrNoVault, "problem.novault"},
+	{client.ErrVaultExists, "problem.exists"},
+	{client.ErrVaultDamaged, "problem.damaged"},
+	{client.ErrVaultNewer, "problem.newer"},
 	{client.ErrPassphraseShort, "problem.short"},
 	{client.ErrNoDialogue, "problem.nodialogue"},
 	{client.ErrNoSeat, "problem.noseat"},
@@ -203,7 +202,7 @@ var problemKeys = []struct {
 func (w *Words) Problem(err error) string {
 	var rule *client.RuleError
 	var many *client.AmbiguousError
-	var used *vault.InUseError
+	var used *client.InUseError
 	switch {
 	case err == nil:
 		return ""
