@@ -136,13 +136,18 @@ func (c *child) line() string {
 	return strings.TrimSpace(s)
 }
 
-func (c *child) client() *relay.Client {
+// clients gives n clients of the relay. A client keeps 16 connections; who has
+// more requests at once had better have more clients.
+func (c *child) clients(n int) []*relay.Client {
 	addr, err := relay.ParseAddress(c.line())
 	must(c.b, err)
-	client, err := relay.NewClient(addr)
-	must(c.b, err)
-	c.b.Cleanup(client.Close)
-	return client
+	all := make([]*relay.Client, n)
+	for i := range all {
+		all[i], err = relay.NewClient(addr)
+		must(c.b, err)
+		c.b.Cleanup(all[i].Close)
+	}
+	return all
 }
 
 // memory is what the child has in use, in bytes.
@@ -175,13 +180,14 @@ func idle(b *testing.B, kind string) time.Duration {
 // processor time is counted, less that of starting and ending.
 func BenchmarkAppend(b *testing.B) {
 	c := startChild(b, "relay")
-	client := c.client()
+	clients := c.clients(benchWriters / 16)
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	times := make([][]time.Duration, benchWriters)
 	var g sync.WaitGroup
 	b.ResetTimer()
 	for w := range benchWriters {
+		client := clients[w/16]
 		g.Go(func() {
 			box, cell := newBox(), new(relay.Cell)
 			rand.Read(cell[:])
@@ -223,7 +229,7 @@ func BenchmarkAppend(b *testing.B) {
 // BenchmarkWaitingReader that of a connection whose reader waits.
 func BenchmarkIdleBox(b *testing.B) {
 	c := startChild(b, "relay")
-	client := c.client()
+	client := c.clients(1)[0]
 	appendTo := func(n int) {
 		var left atomic.Int64
 		left.Store(int64(n))
@@ -250,7 +256,7 @@ func BenchmarkIdleBox(b *testing.B) {
 
 func BenchmarkWaitingReader(b *testing.B) {
 	c := startChild(b, "relay")
-	client := c.client()
+	client := c.clients(1)[0]
 	n := min(b.N, 4000)
 	before := c.memory()
 	ctx, cancel := context.WithCancel(b.Context())
