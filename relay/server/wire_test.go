@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,10 +85,17 @@ func TestAnswersHaveOneSize(t *testing.T) {
 		must(t, err)
 	}
 	must(t, store.Open(ctx, full.Proof(), 500_000))
-	for i := range wire.BoxCapacity {
-		_, err := store.Append(ctx, full.ID(), cellOf(i), 500_000)
-		must(t, err)
+	var g sync.WaitGroup
+	for w := range 64 {
+		g.Go(func() {
+			for i := w; i < wire.BoxCapacity; i += 64 {
+				if _, err := store.Append(ctx, full.ID(), cellOf(i), 500_000); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
+	g.Wait()
 	_, err := c.Do(ctx, relay.Exchange{Box: gone, Append: cellOf(0)})
 	must(t, err)
 	must(t, c.Destroy(ctx, gone))
@@ -182,18 +190,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		_, err := c.Do(t.Context(), relay.Exchange{Box: box, Append: cellOf(i)})
 		must(t, err)
 	}
-	get := func(path string) string {
-		t.Helper()
-		res, err := http.Get(r.Address().URL() + path)
-		must(t, err)
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		must(t, err)
-		if res.StatusCode != 200 {
-			t.Errorf("%s: %d", path, res.StatusCode)
-		}
-		return string(b)
-	}
+	get := func(path string) string { return getText(t, r.Address().URL()+path) }
 	if b := get("/healthz"); b != "ok\n" {
 		t.Errorf("health: %q", b)
 	}
@@ -209,6 +206,20 @@ func TestHealthAndMetrics(t *testing.T) {
 	if strings.Contains(m, box.ID().String()[:8]) || strings.Contains(m, "127.0.0.1") {
 		t.Error("the metrics name a box or an address")
 	}
+}
+
+// getText gets a page that must be there.
+func getText(t testing.TB, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	must(t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	must(t, err)
+	if res.StatusCode != 200 {
+		t.Errorf("%s: %d", url, res.StatusCode)
+	}
+	return string(b)
 }
 
 func TestMetricsAreForThisComputer(t *testing.T) {

@@ -183,7 +183,7 @@ func testReadersSeeNoLostCell(t *testing.T, m Machine) {
 func testEveryWriteFails(t *testing.T, m Machine) {
 	rng := newRand(t)
 	s := m.Open(t)
-	steps, proofs, ids := randomSteps(rng, 60)
+	steps, proofs, ids := randomSteps(rng, 40)
 	type cut struct {
 		m    Machine
 		done int

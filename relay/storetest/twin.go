@@ -195,7 +195,7 @@ func newRand(t testing.TB) *rand.Rand {
 func testTwin(t *testing.T, m Machine) {
 	rng := newRand(t)
 	s, w := m.Open(t), newTwin()
-	steps, proofs, ids := randomSteps(rng, 1500)
+	steps, proofs, ids := randomSteps(rng, 600)
 	for i, st := range steps {
 		if !st.run(t, s, w, proofs[st.box]) {
 			t.Fatalf("step %d, %+v: another result", i, st)
