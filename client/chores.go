@@ -49,6 +49,9 @@ func (m *member) chores() error {
 	if m.log == nil || m.acct.Standing != StandingIn || m.me() == nil || m.me().Status != dialogue.In {
 		return nil
 	}
+	if !m.anyChore() {
+		return nil
+	}
 	return m.update(func(sp *vault.Space) error {
 		m.seen = map[string]bool{}
 		for _, do := range []func(*vault.Space) error{m.report, m.commitDue, m.vouch, m.foundRoom, m.keepRoom} {
@@ -63,6 +66,35 @@ func (m *member) chores() error {
 		}
 		return nil
 	})
+}
+
+// anyChore tells, from what is in memory, whether there may be something to
+// do: most of the time there is not, and a transaction would be for nothing.
+func (m *member) anyChore() bool {
+	me := m.me()
+	if len(m.acct.Due) > 0 || len(m.state.Due()) > 0 {
+		return true
+	}
+	for i := range m.state.Seats {
+		x := &m.state.Seats[i]
+		if m.state.Ready(x) || m.unreported(x) {
+			return true
+		}
+	}
+	for _, c := range m.state.Charters {
+		if !slices.Contains(c.Answered, me.Side) && !slices.Contains(c.For, me.ID) && !m.vouching(c.Base) {
+			return true
+		}
+	}
+	if me.Side == 0 {
+		return false
+	}
+	r := m.myRoom()
+	if !m.log.In(channel.Room(r)) {
+		return m.state.Founded(r) == nil && m.state.IsHead(me.ID)
+	}
+	members := m.members(r)
+	return len(m.state.Strangers(r, members))+len(m.state.Absent(r, members)) > 0
 }
 
 // commitDue stages the plenary commit that removes whoever is due and adds

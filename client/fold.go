@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -40,8 +41,12 @@ func (m *member) fold(sp *vault.Space, place channel.Place, e dialogue.Entry) er
 // keep makes next the state and acts on the notes.
 func (m *member) keep(sp *vault.Space, next *dialogue.State, notes []dialogue.Note, place channel.Place, e dialogue.Entry) error {
 	m.state = next
-	if err := sp.Put([]byte(keyState), next.Marshal()); err != nil {
-		return err
+	// Most entries of one minute leave the skeleton as it is.
+	if b := next.Marshal(); !bytes.Equal(b, m.stored) {
+		if err := sp.Put([]byte(keyState), b); err != nil {
+			return err
+		}
+		m.stored = b
 	}
 	for _, n := range notes {
 		if err := m.act(sp, n, place, e); err != nil {
@@ -98,6 +103,9 @@ func (m *member) said(sp *vault.Space, n dialogue.Note, b dialogue.Say, e dialog
 	}
 	if err := sp.Put(key, wire.AppendU64(nil, m.acct.NextSeq)); err != nil {
 		return err
+	}
+	if n.By != m.acct.Me && m.unread[n.Room] < maxUnread {
+		m.unread[n.Room]++
 	}
 	return m.record(sp, n, record{ID: n.Event, Text: b.Text, ReplyTo: b.ReplyTo, File: b.File}, e)
 }

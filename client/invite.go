@@ -526,37 +526,53 @@ func (m *member) sawPost(x dialogue.Seat, w *watch, content []byte) error {
 // report is the chore of telling the log what was seen in a card's box: its
 // use, or a second use.
 func (m *member) report(sp *vault.Space) error {
-	for _, x := range m.toWatch() {
-		w := m.watched[x.ID]
-		if w == nil || len(w.posts) == 0 {
+	for i := range m.state.Seats {
+		x := &m.state.Seats[i]
+		if !m.unreported(x) {
 			continue
 		}
-		order := append([]dialogue.SeatID{x.By}, slices.DeleteFunc(m.state.Plan(dialogue.Plenary), func(id dialogue.SeatID) bool { return id == x.By })...)
-		for i, p := range w.posts {
-			kind := dialogue.KindSecondUse
-			if x.Status == dialogue.Invited {
-				if i > 0 || m.c.minute() > x.Expires {
-					break
-				}
-				kind = dialogue.KindArrive
-			}
-			h := p.Post.Hash()
-			if kind == dialogue.KindSecondUse && (h == x.Post || slices.Contains(x.Seconds, h) || len(x.Seconds) > 0) {
-				continue
-			}
-			reported := m.outHas(kind, func(e dialogue.Event) bool {
-				b, ok := decodeBody[dialogue.SignedPost](e)
-				return ok && b.Post.Seat == x.ID
-			})
-			if reported || !m.myTurn("report"+string(h[:]), order, 0) {
-				continue
-			}
-			if err := m.queueEvent(sp, kind, p); err != nil {
-				return err
-			}
+		kind, p := m.toReport(x)
+		others := slices.DeleteFunc(m.state.Plan(dialogue.Plenary), func(id dialogue.SeatID) bool { return id == x.By })
+		h := p.Post.Hash()
+		if !m.myTurn("report"+string(h[:]), append([]dialogue.SeatID{x.By}, others...), 0) {
+			continue
+		}
+		if err := m.queueEvent(sp, kind, *p); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// toReport is what was seen of a card and the log does not have: its first
+// use, or a further one, of which one is enough for the alarm.
+func (m *member) toReport(x *dialogue.Seat) (dialogue.Kind, *dialogue.SignedPost) {
+	w := m.watched[x.ID]
+	if w == nil || len(w.posts) == 0 || x.Status == dialogue.Revoked {
+		return 0, nil
+	}
+	if x.Status == dialogue.Invited {
+		if m.c.minute() > x.Expires {
+			return 0, nil
+		}
+		return dialogue.KindArrive, &w.posts[0]
+	}
+	for i := range w.posts {
+		if w.posts[i].Post.Hash() != x.Post && len(x.Seconds) == 0 {
+			return dialogue.KindSecondUse, &w.posts[i]
+		}
+	}
+	return 0, nil
+}
+
+// unreported tells whether there is something to report of a card, and it
+// does not wait in the outbox yet.
+func (m *member) unreported(x *dialogue.Seat) bool {
+	kind, p := m.toReport(x)
+	return p != nil && !m.outHas(kind, func(e dialogue.Event) bool {
+		b, ok := decodeBody[dialogue.SignedPost](e)
+		return ok && b.Post.Seat == x.ID
+	})
 }
 
 func decodeBody[T any](e dialogue.Event) (b T, ok bool) {

@@ -31,9 +31,11 @@ type member struct {
 	acct     account
 	log      *channel.Log // nil while the card waits
 	state    *dialogue.State
+	stored   []byte // the skeleton as the vault has it
 	out      []*item
 	own      map[[32]byte]*ownCell // cells of the outbox, by hash
-	caughtUp bool                  // the log was read to its end since the vault was opened
+	unread   [maxRooms]int
+	caughtUp bool // the log was read to its end since the vault was opened
 	online   bool
 	problem  error
 	heardAt  time.Time
@@ -138,7 +140,7 @@ func (m *member) reloadLocked() error {
 		if err := m.loadLog(sp); err != nil {
 			return err
 		}
-		m.state = nil
+		m.state, m.stored = nil, nil
 		if b, err = sp.Get([]byte(keyState)); err == nil {
 			if m.state, err = dialogue.ParseState(b); err != nil {
 				return err
@@ -147,6 +149,9 @@ func (m *member) reloadLocked() error {
 			return err
 		}
 		m.caughtUp = false
+		if err := m.countUnread(sp); err != nil {
+			return err
+		}
 		return m.loadOutbox(sp)
 	})
 }

@@ -287,10 +287,10 @@ func (c *Client) MarkRead(id ID, r dialogue.Room) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.unread(r) == 0 {
+	if m.unread[r] == 0 {
 		return nil
 	}
-	m.acct.Shown[r] = m.acct.NextSeq - 1
+	m.acct.Shown[r], m.unread[r] = m.acct.NextSeq-1, 0
 	if err := m.update(func(*vault.Space) error { return nil }); err != nil {
 		return err
 	}
@@ -301,23 +301,27 @@ func (c *Client) MarkRead(id ID, r dialogue.Room) error {
 // maxUnread is as far as unread messages are counted.
 const maxUnread = 99
 
-// unread counts what others said in a room and the person has not seen.
-func (m *member) unread(r dialogue.Room) int {
-	n := 0
-	m.view(func(sp *vault.Space) error {
-		for p, err := range scan(sp, []byte{keyMessage[0], byte(r)}, scanOptions{From: messageKey(r, m.acct.Shown[r]+1)}) {
+// countUnread counts, by room, what others said and the person has not seen.
+// From then on the count is kept up as messages come.
+func (m *member) countUnread(sp *vault.Space) error {
+	m.unread = [maxRooms]int{}
+	for r := range dialogue.Room(maxRooms) {
+		from := messageKey(r, m.acct.Shown[r]+1)
+		for p, err := range scan(sp, from[:2], scanOptions{From: from}) {
 			if err != nil {
 				return err
 			}
 			rec, err := parseRecord(p.Value)
-			if err == nil && rec.Note == dialogue.NoteSaid && rec.Seat != m.acct.Me {
-				n++
+			if err != nil {
+				return err
 			}
-			if n == maxUnread {
+			if rec.Note == dialogue.NoteSaid && rec.Seat != m.acct.Me {
+				m.unread[r]++
+			}
+			if m.unread[r] == maxUnread {
 				break
 			}
 		}
-		return nil
-	})
-	return n
+	}
+	return nil
 }

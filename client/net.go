@@ -117,7 +117,7 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 		m.mu.Unlock()
 		return nil
 	}
-	box, from, mode := m.log.Box(), m.log.Position(), relay.Mode8
+	box, from, mode := m.log.Box(), m.log.Position(), relay.Mode1
 	if !m.caughtUp {
 		mode = relay.Mode64
 	}

@@ -59,6 +59,7 @@ type cellInfo struct {
 	_      struct{} `cbor:",toarray"`
 	Hash   [32]byte
 	posted bool
+	cell   *relay.Cell // as long as it was not read from the vault again
 }
 
 // A commitItem is a staged commit.
@@ -171,7 +172,7 @@ func (m *member) addCells(sp *vault.Space, it *item, cells ...relay.Cell) error 
 		if err := sp.Put(it.cellKey(len(it.Cells)), cells[i][:]); err != nil {
 			return err
 		}
-		it.Cells = append(it.Cells, cellInfo{Hash: sha256.Sum256(cells[i][:])})
+		it.Cells = append(it.Cells, cellInfo{Hash: sha256.Sum256(cells[i][:]), cell: &cells[i]})
 	}
 	m.index(it)
 	return nil
@@ -322,22 +323,31 @@ func (m *member) push(ctx context.Context) error {
 			return nil
 		}
 		box := m.boxFor(it)
-		var cell relay.Cell
-		err := m.view(func(sp *vault.Space) error {
-			b, err := sp.Get(it.cellKey(i))
-			if err == nil && copy(cell[:], b) != len(cell) {
-				err = wire.ErrMalformed
-			}
-			return err
-		})
+		cell, err := m.cellOf(it, i)
 		m.mu.Unlock()
 		if err != nil {
 			return fmt.Errorf("outbox: %w", err)
 		}
-		if err := m.post(ctx, it, i, box, &cell); err != nil {
+		if err := m.post(ctx, it, i, box, cell); err != nil {
 			return err
 		}
 	}
+}
+
+// cellOf is a cell of an item, from memory or from the vault.
+func (m *member) cellOf(it *item, i int) (*relay.Cell, error) {
+	if c := it.Cells[i].cell; c != nil {
+		return c, nil
+	}
+	c := new(relay.Cell)
+	err := m.view(func(sp *vault.Space) error {
+		b, err := sp.Get(it.cellKey(i))
+		if err == nil && copy(c[:], b) != len(c) {
+			err = wire.ErrMalformed
+		}
+		return err
+	})
+	return c, err
 }
 
 // post appends one cell. What a full or destroyed box refuses is not posted

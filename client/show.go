@@ -141,7 +141,7 @@ func (m *member) rooms(seats []Seat) []Room {
 	}
 	var l []Room
 	for _, r := range list {
-		x := Room{Room: r, Name: m.state.SideName(r.Side()), Unread: m.unread(r), Why: m.canWrite(r)}
+		x := Room{Room: r, Name: m.state.SideName(r.Side()), Unread: m.unread[r], Why: m.canWrite(r)}
 		x.CanWrite = x.Why == WhyNone
 		for _, id := range m.readers(r) {
 			if i := slices.IndexFunc(seats, func(s Seat) bool { return s.ID == id }); i >= 0 {

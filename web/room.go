@@ -397,7 +397,7 @@ func (t *roomStream) files(d client.Dialogue, room dialogue.Room, b *lineMaker, 
 			t.open[l.ID] = ""
 		}
 	}
-	if len(fresh) == 0 && len(t.open) == 0 && t.s.sent["files"] != "" {
+	if len(t.open) == 0 && t.s.sent["files"] != "" {
 		return nil
 	}
 	t.s.sent["files"] = "looked"
