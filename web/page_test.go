@@ -112,19 +112,25 @@ func (v *visitor) leads(w *httptest.ResponseRecorder, to string) *httptest.Respo
 func openedApp(t *testing.T) (*App, *owner, *visitor) {
 	o := &owner{d: orva(), exists: true}
 	cfg := o.config(testHost)
-	addr, err := relay.ParseAddress("https://192.168.7.4:4180")
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, err := relay.ParseAddress("http://127.0.0.1:4180")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Proposals = func() []Proposal { return []Proposal{{addr, SameNetwork}, {near, ThisComputer}} }
+	cfg.Proposals = proposals(t)
 	a := New(cfg)
 	v := visit(t, a)
 	v.leads(v.post("/unlock", "pass", passphrase, "then", "/"), "/")
 	return a, o, v
+}
+
+// proposals are two addresses of a relay inside.
+func proposals(t *testing.T) func() []Proposal {
+	t.Helper()
+	lan, err := relay.ParseAddress("https://192.168.7.4:4180")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := relay.ParseAddress("http://127.0.0.1:4180")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() []Proposal { return []Proposal{{lan, SameNetwork}, {here, ThisComputer}} }
 }
 
 const orvaPath = "/d/0a1b2c3d"
@@ -136,7 +142,7 @@ var allPages = map[string][]string{
 	"/settings":                  {"Settings", "Mira Estvale", "Change the passphrase"},
 	"/safety":                    {"What this cannot stop", "A photograph of the screen"},
 	"/rehearse":                  {"Begin a rehearsal"},
-	orvaPath + "/r/0":            {"5 people will read this", "Your name is on it: Mira Estvale", "Tuesday 17 November", "Monday 16 November", "In the room", "Waiting to be delivered", "It came back to you", "In reply to Corin Vash", "Talmer gauge, ten summers.pdf", "On its way: 2.1 MB of 3.4 MB", "Alarm: the card for Prof. Anselm Oake was used a second time."},
+	orvaPath + "/r/0":            {"5 people will read this", "Your name is on it: Mira Estvale", "Tuesday 17 November", "Monday 16 November", "In the room", "Waiting to be delivered", "It came back to you", "In reply to Corin Vash", "Talmer gauge, ten summers.pdf", "On its way: 2 MB of 3.2 MB", "Alarm: the card for Prof. Anselm Oake was used a second time."},
 	orvaPath + "/r/1":            {"Only North side is in this room", "Send to North side only", "2 people will read this"},
 	orvaPath + "/seats":          {"Seat plan", "Verified", "Heard by Ruth Abernay", "the card was used twice since", "Card not used yet", "Asks to be let in", "No longer at the table", "Make a card for a seat"},
 	orvaPath + "/seat/" + sid(4): {"Remove Prof. Anselm Oake", "can read nothing new"},
@@ -312,7 +318,7 @@ func TestSay(t *testing.T) {
 	}
 	v.shows(v.post(room, "text", "  "), 422, "Write something, or add a file", "Error:")
 	long := strings.Repeat("x", wire.MaxText+1)
-	v.shows(v.post(room, "text", long), 422, "The message is too long: 33 KB at most", long)
+	v.shows(v.post(room, "text", long), 422, "The message is too long: 32 KB at most", long)
 	o.d.fail = &client.RuleError{Reason: dialogue.ReasonNotSeated}
 	v.shows(v.post(room, "text", "Is it still here?"), 422, "Only who sits at the table", "Is it still here?</textarea>")
 	v.leads(v.upload(room, "Notes.txt", strings.NewReader("hello"), "text", "See the notes."), room+"#end")

@@ -74,6 +74,7 @@ type line struct {
 	Mark    string
 	SideOf  string // name of its side
 	Sent    string // the notice, in words
+	Alarm   bool   // the notice is an alarm
 	Back    string // who would read it now
 }
 
@@ -248,6 +249,10 @@ func (b *lineMaker) line(m client.Message) line {
 	}
 	if m.Notice != nil {
 		l.Sent = b.w.Notice(*m.Notice)
+		switch m.Notice.Kind {
+		case dialogue.NoteSecondUse, dialogue.NoteAttempt, dialogue.NoteCharter:
+			l.Alarm = true
+		}
 		return l
 	}
 	i := slices.IndexFunc(b.d.Seats, func(s client.Seat) bool { return s.ID == m.Seat })

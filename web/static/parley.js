@@ -5,13 +5,16 @@
   const body = document.body;
   const base = body.dataset.base;
 
-  // Content replaces content; the focus stays where it was, by its id.
+  // Content replaces content; the focus stays where it was and what was unfolded
+  // stays open, by their ids.
   function put(id, version, html) {
     const el = document.getElementById(id);
     if (!el || (version && el.dataset.v === version)) return;
     const held = el.contains(document.activeElement) ? document.activeElement.id : "";
+    const open = [...el.querySelectorAll("details[open][id]")].map((d) => d.id);
     el.innerHTML = html;
     el.dataset.v = version;
+    for (const d of open) document.getElementById(d)?.setAttribute("open", "");
     if (held) document.getElementById(held)?.focus({ preventScroll: true });
   }
 
