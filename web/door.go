@@ -37,14 +37,15 @@ func (a *App) closedDoor(q *request) (result, error) {
 
 // unsent reads a message that was posted after Parley was put away.
 func (a *App) unsent(q *request) (path, text string) {
-	q.Body = http.MaxBytesReader(q.w, q.Body, maxSay)
-	if !strings.Contains(q.URL.Path, "/r/") || q.ParseMultipartForm(maxForm) != nil && q.ParseForm() != nil {
+	if q.Pattern != "POST /d/{id}/r/{room}" {
 		return "", ""
 	}
-	if q.MultipartForm != nil {
-		defer q.MultipartForm.RemoveAll()
+	f, err := readSay(q)
+	if err != nil {
+		return "", ""
 	}
-	return q.URL.Path, q.PostForm.Get("text")
+	f.drain()
+	return q.URL.Path, f.Get("text")
 }
 
 // doorMain is what the pages before an open vault show.

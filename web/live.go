@@ -88,7 +88,7 @@ func (a *App) stream(q *request, f pageFunc) (result, error) {
 	defer cancel()
 	s := newStreamer(q.w)
 	follow := func(c client.Change) error { return a.follow(q, f, s) }
-	if q.PathValue("room") != "" {
+	if q.Pattern == "GET /d/{id}/r/{room}" {
 		r, err := a.newRoomStream(q, s)
 		if err != nil {
 			return failed(err)

@@ -327,7 +327,7 @@ func TestSay(t *testing.T) {
 	}
 	v.shows(v.upload(room, "big", bytes.NewReader(make([]byte, wire.MaxFile+1)), "text", "with a big one"), 422, "10 MB at most", "with a big one</textarea>")
 	v.shows(v.upload(room, "empty", strings.NewReader(""), "text", "with nothing"), 422, "The file is empty", "with nothing</textarea>")
-	v.shows(v.upload(room, "huge", bytes.NewReader(make([]byte, maxSay+1)), "text", "x"), 422, "10 MB at most")
+	v.shows(v.upload(room, "huge", bytes.NewReader(make([]byte, wire.MaxFile+maxForm)), "text", "x"), 422, "10 MB at most")
 	v.shows(v.post("/d/11111111/r/0", "text", "Hello?"), 422, "Harbour and Coast have not agreed")
 	v.shows(v.get(orvaPath+"/r/2"), 404, "You are in no such room")
 }
@@ -374,20 +374,20 @@ func TestFile(t *testing.T) {
 	var id string
 	for _, m := range o.d.list[0].lines {
 		if m.File != nil && m.Seq > 0 {
-			id = m.ID.String()
+			id = m.ID.String() + "/" + fmt.Sprint(m.Seq)
 		}
 	}
-	w := v.get(orvaPath + "/file/" + id)
+	w := v.get(orvaPath + "/r/0/file/" + id)
 	h := w.Header()
 	if w.Code != 200 || h.Get("Content-Type") != "application/octet-stream" || h.Get("X-Content-Type-Options") != "nosniff" ||
 		h.Get("Content-Disposition") != `attachment; filename="Talmer gauge, ten summers.pdf"` || !has(h.Get("Content-Security-Policy"), "sandbox") {
 		t.Errorf("%d %v", w.Code, h)
 	}
 	o.d.fail = client.ErrFileDamaged
-	v.shows(v.get(orvaPath+"/file/"+id), 409, "not the file that was sent")
+	v.shows(v.get(orvaPath+"/r/0/file/"+id), 409, "not the file that was sent")
 	o.d.fail = client.ErrOffline
-	v.shows(v.get(orvaPath+"/file/"+id), 503, "cannot be reached")
-	v.shows(v.get(orvaPath+"/file/"+strings.Repeat("00", 16)), 404)
+	v.shows(v.get(orvaPath+"/r/0/file/"+id), 503, "cannot be reached")
+	v.shows(v.get(orvaPath+"/r/0/file/"+strings.Repeat("00", 16)+"/3"), 404)
 }
 
 func TestWords(t *testing.T) {
