@@ -9,15 +9,22 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"parley/client"
 	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/relay"
 )
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // pages show times as the computer has them
+	os.Exit(m.Run())
+}
 
 // A visitor is a browser without script: it keeps the cookie and does not
 // follow redirections by itself.
