@@ -102,6 +102,8 @@ func (a *App) setup(q *request) (result, error) {
 	if !f.ok() {
 		return show(a.setupView(f))
 	}
+	a.doorway.Lock()
+	defer a.doorway.Unlock()
 	o, err := a.cfg.Create(p, f.Get("pass"))
 	if errors.Is(err, vault.ErrExists) {
 		return goTo("/")
@@ -161,7 +163,13 @@ func (a *App) unlock(q *request) (result, error) {
 	return goTo(then)
 }
 
+// reopen opens the vault, unless another request has just done so.
 func (a *App) reopen(passphrase string) error {
+	a.doorway.Lock()
+	defer a.doorway.Unlock()
+	if a.current() != nil {
+		return nil
+	}
 	if a.cfg.Rehearsing != nil {
 		a.take(a.cfg.Rehearsing)
 		return nil

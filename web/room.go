@@ -103,7 +103,8 @@ func (q *request) roomOf() (client.Dialogue, client.Room, error) {
 	return d, d.Rooms[i], nil
 }
 
-// room shows a room.
+// room shows a room. What is shown is noted as read: the one thing that a GET
+// changes, and only for the person who sees it.
 func (a *App) room(q *request) (result, error) {
 	d, r, err := q.roomOf()
 	if err != nil {
