@@ -115,6 +115,8 @@ type App struct {
 	pages   *pages
 	handler http.Handler
 
+	doorway sync.Mutex // held while the vault is opened or closed; taken before mu
+
 	mu     sync.Mutex
 	open   *opened
 	hidden bool // a rehearsal was put away
@@ -216,6 +218,8 @@ func (a *App) PutAway() error { return a.putAway(nil) }
 
 // putAway puts away what is open, if it is still o; nil is whatever is open.
 func (a *App) putAway(o *opened) error {
+	a.doorway.Lock()
+	defer a.doorway.Unlock()
 	a.mu.Lock()
 	if a.open == nil || o != nil && a.open != o {
 		a.mu.Unlock()

@@ -35,6 +35,6 @@
 // app.go (Config, the vault's life), guard.go (the above), routes.go, page.go
 // (templates), view.go (what all pages share), form.go, live.go (streams),
 // and one file for each group of pages: door.go (first run, unlock),
-// home.go, start.go, join.go, room.go, seats.go, plan.go (the seat plan as a
+// home.go, start.go, join.go, room.go, say.go (sending and files), seats.go, plan.go (the seat plan as a
 // picture), invite.go, spoken.go (words read aloud), settings.go, rehearse.go.
 package web

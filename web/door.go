@@ -36,14 +36,15 @@ func (a *App) closedDoor(q *request) (result, error) {
 
 // unsent reads a message that was posted after Parley was put away.
 func (a *App) unsent(q *request) (path, text string) {
-	q.Body = http.MaxBytesReader(q.w, q.Body, maxSay)
-	if !strings.Contains(q.URL.Path, "/r/") || q.ParseMultipartForm(maxForm) != nil && q.ParseForm() != nil {
+	if q.Pattern != "POST /d/{id}/r/{room}" {
 		return "", ""
 	}
-	if q.MultipartForm != nil {
-		defer q.MultipartForm.RemoveAll()
+	f, err := readSay(q)
+	if err != nil {
+		return "", ""
 	}
-	return q.URL.Path, q.PostForm.Get("text")
+	f.drain()
+	return q.URL.Path, f.Get("text")
 }
 
 // doorMain is what the pages before an open vault show.
@@ -100,6 +101,8 @@ func (a *App) setup(q *request) (result, error) {
 	if !f.ok() {
 		return show(a.setupView(f))
 	}
+	a.doorway.Lock()
+	defer a.doorway.Unlock()
 	o, err := a.cfg.Create(p, f.Get("pass"))
 	if errors.Is(err, client.ErrVaultExists) {
 		return goTo("/")
@@ -159,7 +162,13 @@ func (a *App) unlock(q *request) (result, error) {
 	return goTo(then)
 }
 
+// reopen opens the vault, unless another request has just done so.
 func (a *App) reopen(passphrase string) error {
+	a.doorway.Lock()
+	defer a.doorway.Unlock()
+	if a.current() != nil {
+		return nil
+	}
 	if a.cfg.Rehearsing != nil {
 		a.take(a.cfg.Rehearsing)
 		return nil

@@ -31,6 +31,7 @@ type double struct {
 	last     client.Draft
 	content  []byte
 	lastFile []byte
+	watch    func() // called while a file arrives
 }
 
 // A table is a dialogue with its lines.
@@ -303,6 +304,9 @@ func (d *double) Say(_ context.Context, id client.ID, m client.Draft) (event dia
 	if m.File != nil {
 		if content, err = io.ReadAll(m.File); err != nil {
 			return event, err
+		}
+		if d.watch != nil {
+			d.watch()
 		}
 	}
 	event = dialogue.NewEventID()

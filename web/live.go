@@ -43,7 +43,9 @@ type streamer struct {
 
 func newStreamer(w http.ResponseWriter) *streamer {
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	return &streamer{w: w, flush: http.NewResponseController(w), sent: map[string]string{}}
+	s := &streamer{w: w, flush: http.NewResponseController(w), sent: map[string]string{}}
+	s.flush.SetWriteDeadline(time.Time{}) // a stream outlives what a page may take; not every writer has deadlines
+	return s
 }
 
 // send writes one event. JSON has no line ends, so it is one line of data.
@@ -88,7 +90,7 @@ func (a *App) stream(q *request, f pageFunc) (result, error) {
 	defer cancel()
 	s := newStreamer(q.w)
 	follow := func(c client.Change) error { return a.follow(q, f, s) }
-	if q.PathValue("room") != "" {
+	if q.Pattern == "GET /d/{id}/r/{room}" {
 		r, err := a.newRoomStream(q, s)
 		if err != nil {
 			return failed(err)

@@ -9,15 +9,22 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"parley/client"
 	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/relay"
 )
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // pages show times as the computer has them
+	os.Exit(m.Run())
+}
 
 // A visitor is a browser without script: it keeps the cookie and does not
 // follow redirections by itself.
@@ -112,19 +119,25 @@ func (v *visitor) leads(w *httptest.ResponseRecorder, to string) *httptest.Respo
 func openedApp(t *testing.T) (*App, *owner, *visitor) {
 	o := &owner{d: orva(), exists: true}
 	cfg := o.config(testHost)
-	addr, err := relay.ParseAddress("https://192.168.7.4:4180")
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, err := relay.ParseAddress("http://127.0.0.1:4180")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Proposals = func() []Proposal { return []Proposal{{addr, SameNetwork}, {near, ThisComputer}} }
+	cfg.Proposals = proposals(t)
 	a := New(cfg)
 	v := visit(t, a)
 	v.leads(v.post("/unlock", "pass", passphrase, "then", "/"), "/")
 	return a, o, v
+}
+
+// proposals are two addresses of a relay inside.
+func proposals(t *testing.T) func() []Proposal {
+	t.Helper()
+	lan, err := relay.ParseAddress("https://192.168.7.4:4180")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := relay.ParseAddress("http://127.0.0.1:4180")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() []Proposal { return []Proposal{{lan, SameNetwork}, {here, ThisComputer}} }
 }
 
 const orvaPath = "/d/0a1b2c3d"
@@ -136,7 +149,7 @@ var allPages = map[string][]string{
 	"/settings":                  {"Settings", "Mira Estvale", "Change the passphrase"},
 	"/safety":                    {"What this cannot stop", "A photograph of the screen"},
 	"/rehearse":                  {"Begin a rehearsal"},
-	orvaPath + "/r/0":            {"5 people will read this", "Your name is on it: Mira Estvale", "Tuesday 17 November", "Monday 16 November", "In the room", "Waiting to be delivered", "It came back to you", "In reply to Corin Vash", "Talmer gauge, ten summers.pdf", "On its way: 2.1 MB of 3.4 MB", "Alarm: the card for Prof. Anselm Oake was used a second time."},
+	orvaPath + "/r/0":            {"5 people will read this", "Your name is on it: Mira Estvale", "Tuesday 17 November", "Monday 16 November", "In the room", "Waiting to be delivered", "It came back to you", "In reply to Corin Vash", "Talmer gauge, ten summers.pdf", "On its way: 2 MB of 3.2 MB", "Alarm: the card for Prof. Anselm Oake was used a second time."},
 	orvaPath + "/r/1":            {"Only North side is in this room", "Send to North side only", "2 people will read this"},
 	orvaPath + "/seats":          {"Seat plan", "Verified", "Heard by Ruth Abernay", "the card was used twice since", "Card not used yet", "Asks to be let in", "No longer at the table", "Make a card for a seat"},
 	orvaPath + "/seat/" + sid(4): {"Remove Prof. Anselm Oake", "can read nothing new"},
@@ -312,7 +325,7 @@ func TestSay(t *testing.T) {
 	}
 	v.shows(v.post(room, "text", "  "), 422, "Write something, or add a file", "Error:")
 	long := strings.Repeat("x", wire.MaxText+1)
-	v.shows(v.post(room, "text", long), 422, "The message is too long: 33 KB at most", long)
+	v.shows(v.post(room, "text", long), 422, "The message is too long: 32 KB at most", long)
 	o.d.fail = &client.RuleError{Reason: dialogue.ReasonNotSeated}
 	v.shows(v.post(room, "text", "Is it still here?"), 422, "Only who sits at the table", "Is it still here?</textarea>")
 	v.leads(v.upload(room, "Notes.txt", strings.NewReader("hello"), "text", "See the notes."), room+"#end")
@@ -321,7 +334,7 @@ func TestSay(t *testing.T) {
 	}
 	v.shows(v.upload(room, "big", bytes.NewReader(make([]byte, wire.MaxFile+1)), "text", "with a big one"), 422, "10 MB at most", "with a big one</textarea>")
 	v.shows(v.upload(room, "empty", strings.NewReader(""), "text", "with nothing"), 422, "The file is empty", "with nothing</textarea>")
-	v.shows(v.upload(room, "huge", bytes.NewReader(make([]byte, maxSay+1)), "text", "x"), 422, "10 MB at most")
+	v.shows(v.upload(room, "huge", bytes.NewReader(make([]byte, wire.MaxFile+maxForm)), "text", "x"), 422, "10 MB at most")
 	v.shows(v.post("/d/11111111/r/0", "text", "Hello?"), 422, "Harbour and Coast have not agreed")
 	v.shows(v.get(orvaPath+"/r/2"), 404, "You are in no such room")
 }
@@ -368,20 +381,20 @@ func TestFile(t *testing.T) {
 	var id string
 	for _, m := range o.d.list[0].lines {
 		if m.File != nil && m.Seq > 0 {
-			id = m.ID.String()
+			id = m.ID.String() + "/" + fmt.Sprint(m.Seq)
 		}
 	}
-	w := v.get(orvaPath + "/file/" + id)
+	w := v.get(orvaPath + "/r/0/file/" + id)
 	h := w.Header()
 	if w.Code != 200 || h.Get("Content-Type") != "application/octet-stream" || h.Get("X-Content-Type-Options") != "nosniff" ||
 		h.Get("Content-Disposition") != `attachment; filename="Talmer gauge, ten summers.pdf"` || !has(h.Get("Content-Security-Policy"), "sandbox") {
 		t.Errorf("%d %v", w.Code, h)
 	}
 	o.d.fail = client.ErrFileDamaged
-	v.shows(v.get(orvaPath+"/file/"+id), 409, "not the file that was sent")
+	v.shows(v.get(orvaPath+"/r/0/file/"+id), 409, "not the file that was sent")
 	o.d.fail = client.ErrOffline
-	v.shows(v.get(orvaPath+"/file/"+id), 503, "cannot be reached")
-	v.shows(v.get(orvaPath+"/file/"+strings.Repeat("00", 16)), 404)
+	v.shows(v.get(orvaPath+"/r/0/file/"+id), 503, "cannot be reached")
+	v.shows(v.get(orvaPath+"/r/0/file/"+strings.Repeat("00", 16)+"/3"), 404)
 }
 
 func TestWords(t *testing.T) {

@@ -60,7 +60,7 @@ func newPlan(d client.Dialogue, w *words.Words) plan {
 	}
 	p := plan{Named: len(seats) <= maxNamed}
 	p.Wide = picture{W: 1000, H: 560, TX: 240, TY: 180, TW: 520, TH: 200}
-	p.Wide.seat(seats, 500, 280, 330, 158, p.Named, w)
+	p.Wide.seat(seats, 500, 280, 335, 164, p.Named, w)
 	p.Wide.label(d, 500, 280, 25, w)
 	p.Narrow = picture{W: 360, H: 480, TX: 90, TY: 80, TW: 180, TH: 320}
 	p.Narrow.seat(seats, 180, 240, 128, 202, false, w)
@@ -120,6 +120,8 @@ func nameLabels(s client.Seat, x, y, cx, cy, r float64, beside bool, w *words.Wo
 	switch {
 	case s.Me:
 		last = w.T("seat.you")
+	case s.Status == dialogue.Arrived:
+		last = w.T("plan.asks.short")
 	case s.Status != dialogue.In:
 		last = w.T("plan.empty.short")
 	}
@@ -245,8 +247,11 @@ func shape(mark string, x, y, r float64) string {
 	return fmt.Sprintf("M%.1f %.1fa%.1f %.1f 0 1 0 %.1f 0a%.1f %.1f 0 1 0 %.1f 0z", x-r, y, r, r, 2*r, r, r, -2*r)
 }
 
-// Round is the radius of the table's corners.
-func (p picture) Round() float64 { return min(p.TW, p.TH) / 2 }
+// RX is half the table's width.
+func (p picture) RX() float64 { return p.TW / 2 }
+
+// RY is half its height.
+func (p picture) RY() float64 { return p.TH / 2 }
 
 // Ring is the radius of the convenor's ring.
 func (s planSeat) Ring() float64 { return s.R + 5 }

@@ -2,15 +2,8 @@ package web
 
 import (
 	"encoding/hex"
-	"errors"
-	"io"
-	"mime"
-	"mime/multipart"
-	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"parley/client"
@@ -74,6 +67,7 @@ type line struct {
 	Mark    string
 	SideOf  string // name of its side
 	Sent    string // the notice, in words
+	Alarm   bool   // the notice is an alarm
 	Back    string // who would read it now
 }
 
@@ -109,7 +103,8 @@ func (q *request) roomOf() (client.Dialogue, client.Room, error) {
 	return d, d.Rooms[i], nil
 }
 
-// room shows a room.
+// room shows a room. What is shown is noted as read: the one thing that a GET
+// changes, and only for the person who sees it.
 func (a *App) room(q *request) (result, error) {
 	d, r, err := q.roomOf()
 	if err != nil {
@@ -248,6 +243,10 @@ func (b *lineMaker) line(m client.Message) line {
 	}
 	if m.Notice != nil {
 		l.Sent = b.w.Notice(*m.Notice)
+		switch m.Notice.Kind {
+		case dialogue.NoteSecondUse, dialogue.NoteAttempt, dialogue.NoteCharter:
+			l.Alarm = true
+		}
 		return l
 	}
 	i := slices.IndexFunc(b.d.Seats, func(s client.Seat) bool { return s.ID == m.Seat })
@@ -280,7 +279,7 @@ func (b *lineMaker) as(s client.Seat) string {
 
 func (b *lineMaker) file(m client.Message) *fileLine {
 	f := &fileLine{Name: m.File.Name, Size: b.w.Bytes(m.File.Size), Percent: -1,
-		Href: strings.TrimSuffix(b.base, "/r/"+itoa(int(m.Room))) + "/file/" + m.ID.String()}
+		Href: b.base + "/file/" + m.ID.String() + "/" + strconv.FormatUint(m.Seq, 10)}
 	moving := m.File.Size > 0 && m.File.Done < m.File.Size && (m.State == client.StateWaiting || !m.File.Here && m.File.Done > 0)
 	switch {
 	case m.File.Problem != nil:
@@ -425,236 +424,3 @@ func (t *roomStream) files(d client.Dialogue, room dialogue.Room, b *lineMaker, 
 	}
 	return nil
 }
-
-// maxSay bounds a posted message with its file.
-const maxSay = wire.MaxFile + maxForm
-
-// postSay sends a message. A file is not held in memory: what the browser
-// sends beyond a little lies in a temporary file until the vault has it.
-func (a *App) postSay(q *request) (result, error) {
-	d, r, err := q.roomOf()
-	if err != nil {
-		return failed(err)
-	}
-	f, draft, err := a.readSay(q)
-	if q.MultipartForm != nil {
-		defer q.MultipartForm.RemoveAll()
-	}
-	if err != nil {
-		return failed(err)
-	}
-	draft.Room = r.Room
-	if f.ok() {
-		_, err = q.o.Say(q.within(), d.ID, draft)
-		if err == nil {
-			return goTo(q.below("r/" + itoa(int(r.Room)) + "#end"))
-		}
-		if q.o.ctx.Err() != nil {
-			a.keepDraft(q.URL.Path, f.Get("text"))
-			return failed(err)
-		}
-		field := ""
-		switch {
-		case errors.Is(err, client.ErrText), errors.Is(err, client.ErrOutbox):
-			field = "text"
-		case errors.Is(err, client.ErrFileSize), errors.Is(err, client.ErrFileEmpty),
-			errors.Is(err, dialogue.ErrNameBlank), errors.Is(err, dialogue.ErrNameHidden), errors.Is(err, dialogue.ErrNameLong):
-			field = "file"
-		}
-		f.fault(field, a.words().Problem(err))
-	}
-	v, err := a.roomView(q, d, r, f)
-	if err != nil {
-		return failed(err)
-	}
-	return show(v)
-}
-
-// readSay reads the form of a room.
-func (a *App) readSay(q *request) (*form, client.Draft, error) {
-	var draft client.Draft
-	w := a.words()
-	f := &form{values: url.Values{}}
-	q.Body = http.MaxBytesReader(q.w, q.Body, maxSay)
-	err := q.ParseMultipartForm(maxForm)
-	if errors.Is(err, http.ErrNotMultipart) {
-		err = q.ParseForm()
-	}
-	var large *http.MaxBytesError
-	if err != nil && !errors.As(err, &large) && !errors.Is(err, multipart.ErrMessageTooLarge) {
-		return nil, draft, errors.Join(errTooLarge, err)
-	}
-	if q.PostForm != nil {
-		f.values = q.PostForm
-	}
-	if err != nil {
-		f.fault("file", w.T("problem.filesize"))
-		return f, draft, nil
-	}
-	draft.Text = strings.ReplaceAll(f.Get("text"), "\r\n", "\n")
-	if len(draft.Text) > wire.MaxText {
-		f.fault("text", w.T("problem.textlong", "size", w.Bytes(wire.MaxText)))
-	}
-	if reply := f.Get("reply"); reply != "" {
-		if draft.ReplyTo, err = parseEvent(reply); err != nil {
-			f.fault("", w.Problem(err))
-		}
-	}
-	draft.Readers = readersOf(f)
-	a.addFile(q, f, &draft)
-	if draft.File == nil && f.ok() && strings.TrimSpace(draft.Text) == "" {
-		f.fault("text", w.T("problem.textempty"))
-	}
-	return f, draft, nil
-}
-
-// readersOf reads whom the page named as readers. A page without them, which
-// was not ours, leaves it to the client.
-func readersOf(f *form) []dialogue.SeatID {
-	if f.Get("shown") == "" {
-		return nil
-	}
-	l := []dialogue.SeatID{}
-	for _, s := range f.values["reader"] {
-		var id dialogue.SeatID
-		if len(s) != 2*len(id) {
-			continue
-		}
-		if _, err := hex.Decode(id[:], []byte(s)); err == nil && len(l) < wire.MaxSeats {
-			l = append(l, id)
-		}
-	}
-	return l
-}
-
-func (a *App) addFile(q *request, f *form, draft *client.Draft) {
-	if q.MultipartForm == nil || len(q.MultipartForm.File["file"]) == 0 {
-		return
-	}
-	h := q.MultipartForm.File["file"][0]
-	w := a.words()
-	switch {
-	case h.Filename == "":
-		return // no file was chosen
-	case h.Size > wire.MaxFile:
-		f.fault("file", w.T("problem.filesize"))
-		return
-	case h.Size == 0:
-		f.fault("file", w.T("problem.fileempty"))
-		return
-	}
-	file, err := h.Open()
-	if err != nil {
-		f.fault("file", w.T("problem.other"))
-		return
-	}
-	draft.FileName, draft.File = h.Filename, file
-}
-
-// postSeen notes that the person has seen the room as it is; the script posts
-// it when lines arrive while the page is looked at.
-func (a *App) postSeen(q *request) (result, error) {
-	d, r, err := q.roomOf()
-	if err != nil {
-		return failed(err)
-	}
-	if err := q.o.MarkRead(d.ID, r.Room); err != nil {
-		return failed(err)
-	}
-	q.w.WriteHeader(http.StatusNoContent)
-	return done()
-}
-
-// postAgain sends a message that came back, to its readers of now.
-func (a *App) postAgain(q *request) (result, error) {
-	return a.withWaiting(q, "again", func(id client.ID, event dialogue.EventID) error {
-		return q.o.SendAgain(q.within(), id, event)
-	})
-}
-
-// postDiscard gives up a message that waits or came back.
-func (a *App) postDiscard(q *request) (result, error) {
-	return a.withWaiting(q, "discarded", q.o.Discard)
-}
-
-func (a *App) withWaiting(q *request, said string, do func(client.ID, dialogue.EventID) error) (result, error) {
-	d, r, err := q.roomOf()
-	if err != nil {
-		return failed(err)
-	}
-	event, err := q.eventOf()
-	if err != nil {
-		return failed(err)
-	}
-	if err := do(d.ID, event); err != nil {
-		if errors.Is(err, client.ErrNoMessage) { // it went meanwhile
-			return goTo(q.below("r/" + itoa(int(r.Room))))
-		}
-		return failed(err)
-	}
-	return goTo(q.below("r/" + itoa(int(r.Room)) + "?said=" + said))
-}
-
-// file gives an attachment, to be kept, never to be shown by the browser.
-func (a *App) file(q *request) (result, error) {
-	d, err := q.dialogueOf()
-	if err != nil {
-		return failed(err)
-	}
-	event, err := q.eventOf()
-	if err != nil {
-		return failed(err)
-	}
-	out := &attachment{w: q.w, name: a.fileName(q, d, event)}
-	err = q.o.OpenFile(q.Context(), d.ID, event, out)
-	if out.begun {
-		return done() // what is cut off shows in the length
-	}
-	if err != nil {
-		return failed(err)
-	}
-	out.begin()
-	return done()
-}
-
-// fileName finds what a file is called, and its size, in the rooms' lines.
-func (a *App) fileName(q *request, d client.Dialogue, event dialogue.EventID) string {
-	for _, r := range d.Rooms {
-		list, err := q.o.Messages(d.ID, client.Query{Room: r.Room})
-		if err != nil {
-			continue
-		}
-		for _, m := range list {
-			if m.ID == event && m.File != nil {
-				return m.File.Name
-			}
-		}
-	}
-	return "file"
-}
-
-// An attachment is an answer whose headers go out with the first byte, so
-// that an error before it can still be a page.
-type attachment struct {
-	w     http.ResponseWriter
-	name  string
-	begun bool
-}
-
-func (a *attachment) begin() {
-	if a.begun {
-		return
-	}
-	a.begun = true
-	h := a.w.Header()
-	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": a.name}))
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
-}
-
-func (a *attachment) Write(p []byte) (int, error) {
-	a.begin()
-	return a.w.Write(p)
-}
-
-var _ io.Writer = (*attachment)(nil)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"parley/client"
 	"parley/dialogue"
@@ -78,15 +79,14 @@ func mark(s dialogue.SideID) string {
 	return sideMarks[s-1 : s]
 }
 
-// initials of a name: two letters at most.
+// initials of a name: two letters at most, titles left out.
 func initials(name string) string {
 	var l []rune
-	for _, part := range strings.FieldsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || r == '-' || r == '.' || r == '(' || r == ')' }) {
-		for _, r := range part {
-			if unicode.IsUpper(r) || !unicode.IsLower(r) && unicode.IsLetter(r) {
-				l = append(l, r)
-			}
-			break
+	for _, part := range strings.Fields(name) {
+		r, _ := utf8.DecodeRuneInString(part)
+		title := strings.HasSuffix(part, ".") // "Prof.", "Dr."
+		if !title && (unicode.IsUpper(r) || !unicode.IsLower(r) && unicode.IsLetter(r)) {
+			l = append(l, r)
 		}
 	}
 	switch len(l) {

@@ -52,15 +52,16 @@ func (w *Words) date(pattern string, t time.Time) string {
 	})
 }
 
-// Bytes writes a size: "340 bytes", "12 KB", "3.4 MB". A KB has 1,000 bytes.
+// Bytes writes a size: "340 bytes", "12 KB", "3.4 MB". A KB has 1,024 bytes,
+// as the limits have it.
 func (w *Words) Bytes(n uint64) string {
 	switch {
-	case n < 1000:
+	case n < 1<<10:
 		return w.T("size.bytes", "n", int(n))
-	case n < 1000*1000:
-		return w.T("size.kb", "size", w.Number(int((n+500)/1000)))
+	case n < 1<<20:
+		return w.T("size.kb", "size", w.Number(int((n+1<<9)>>10)))
 	}
-	return w.T("size.mb", "size", w.numbers.Sprint(number.Decimal(float64(n)/1e6, number.MaxFractionDigits(1))))
+	return w.T("size.mb", "size", w.numbers.Sprint(number.Decimal(float64(n)/(1<<20), number.MaxFractionDigits(1))))
 }
 
 // Left writes how long it is until a moment, roughly: "2 days", "3 hours".

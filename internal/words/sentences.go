@@ -42,10 +42,14 @@ func (w *Words) Rules(r dialogue.Rules, sides []string) []Rule {
 	if r.WhoKnowsCount {
 		who = "rule.who.on"
 	}
+	seats := w.T("rule.seats.any")
+	if len(sides) > 0 {
+		seats = w.T("rule.seats", "sides", w.List(sides))
+	}
 	return []Rule{
 		{w.T("rule.name.track"), w.T(trackRules[r.Track])},
 		{w.T("rule.name.quoting"), w.T(attributionRules[r.Attribution])},
-		{w.T("rule.name.seats"), w.T("rule.seats", "sides", w.List(sides))},
+		{w.T("rule.name.seats"), seats},
 		{w.T("rule.name.keeping"), w.T("rule.keeping", "n", int(r.RetentionDays))},
 		{w.T("rule.name.silence"), w.T("rule.silence", "n", int(r.SleepDays))},
 		{w.T("rule.name.drafting"), w.T(drafting)},

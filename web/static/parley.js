@@ -5,13 +5,20 @@
   const body = document.body;
   const base = body.dataset.base;
 
-  // Content replaces content; the focus stays where it was, by its id.
+  function post(to) {
+    fetch(to, { method: "POST" }).catch(() => {}); // Parley has ended; the stream shows it
+  }
+
+  // Content replaces content; the focus stays where it was and what was unfolded
+  // stays open, by their ids.
   function put(id, version, html) {
     const el = document.getElementById(id);
     if (!el || (version && el.dataset.v === version)) return;
     const held = el.contains(document.activeElement) ? document.activeElement.id : "";
+    const open = [...el.querySelectorAll("details[open][id]")].map((d) => d.id);
     el.innerHTML = html;
     el.dataset.v = version;
+    for (const d of open) document.getElementById(d)?.setAttribute("open", "");
     if (held) document.getElementById(held)?.focus({ preventScroll: true });
   }
 
@@ -39,19 +46,35 @@
   // What arrives while the page is looked at has been seen.
   function seen() {
     if (document.visibilityState !== "visible" || !/\/r\/\d+$/.test(location.pathname)) return;
-    fetch(location.pathname + "/seen", { method: "POST" });
+    post(location.pathname + "/seen");
   }
 
-  const stream = body.dataset.stream;
-  if (stream) {
-    const events = new EventSource(stream);
-    const on = (name, f) => events.addEventListener(name, (e) => f(JSON.parse(e.data)));
+  // A browser keeps few connections to one server, so a page that nobody looks
+  // at lets its stream go, and takes up where it left off.
+  let from = body.dataset.stream;
+  let events = null;
+  function follow() {
+    if (!from || events || document.visibilityState !== "visible") return;
+    events = new EventSource(from);
+    const on = (name, f) => events.addEventListener(name, (e) => {
+      if (e.lastEventId) from = from.replace(/after=\d+/, "after=" + e.lastEventId);
+      f(JSON.parse(e.data));
+    });
     on("put", (u) => put(u.id, u.v, u.html || ""));
     on("add", (u) => add(u.id, u.html));
-    on("go", (u) => { events.close(); location.href = u.to; });
-    on("gone", () => { events.close(); location.replace(base + "/"); });
-    document.addEventListener("visibilitychange", seen);
+    on("go", (u) => { leave(); location.href = u.to; });
+    on("gone", () => { leave(); location.replace(base + "/"); });
   }
+  function leave() {
+    events?.close();
+    events = null;
+  }
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") { follow(); seen(); } else leave();
+  });
+  window.addEventListener("pagehide", leave);
+  window.addEventListener("pageshow", follow);
+  follow();
 
   // Typing and moving keep Parley open; once a minute is enough to say so.
   if (body.dataset.open) {
@@ -59,7 +82,7 @@
     const alive = () => {
       if (Date.now() - last < 60000) return;
       last = Date.now();
-      fetch(base + "/alive", { method: "POST" });
+      post(base + "/alive");
     };
     for (const kind of ["keydown", "pointerdown", "wheel"]) document.addEventListener(kind, alive, { passive: true });
   }
