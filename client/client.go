@@ -381,3 +381,15 @@ func minuteTime(m uint64) time.Time {
 	}
 	return time.Unix(int64(m)*60, 0)
 }
+
+// What the vault says, for faces, which know no vault.
+var (
+	ErrPassphrase   = vault.ErrPassphrase
+	ErrNoVault      = vault.ErrNone
+	ErrVaultExists  = vault.ErrExists
+	ErrVaultDamaged = vault.ErrDamaged
+	ErrVaultNewer   = vault.ErrNewer
+)
+
+// An InUseError says that another process holds the vault.
+type InUseError = vault.InUseError

@@ -12,7 +12,7 @@ func readList[T any](r *wire.Reader, max int, read func(*wire.Reader) T) []T {
 	list := []T{}
 	for sub.Err() == nil && sub.Len() > 0 {
 		if len(list) == max {
-			sub.Fail(wire.ErrTooLarge)
+			sub.Fail(ErrTooLarge)
 			break
 		}
 		list = append(list, read(sub))
@@ -53,7 +53,7 @@ func readOptional[T any](r *wire.Reader, read func(*wire.Reader) T) (v T, presen
 func decode[T any](what string, b []byte, read func(*wire.Reader) T) (T, error) {
 	var none T
 	if len(b) > maxMessage {
-		return none, fmt.Errorf("mls: %s: %w", what, wire.ErrTooLarge)
+		return none, fmt.Errorf("mls: %s: %w", what, ErrTooLarge)
 	}
 	r := wire.NewReader(append([]byte(nil), b...))
 	v := read(r)

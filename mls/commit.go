@@ -5,8 +5,6 @@ import (
 	"crypto/hmac"
 	"fmt"
 	"slices"
-
-	"parley/internal/wire"
 )
 
 // A StagedCommit is a commit that passes every check that all members of its
@@ -329,7 +327,7 @@ func (g *Group) makeWelcome(c *StagedCommit, context groupContext, signature *Si
 	}
 	b := w.appendTo(messageHeader(formatWelcome))
 	if len(b) > maxMessage {
-		return nil, fmt.Errorf("welcome: %w", wire.ErrTooLarge)
+		return nil, fmt.Errorf("welcome: %w", ErrTooLarge)
 	}
 	return b, nil
 }

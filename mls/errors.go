@@ -13,6 +13,9 @@ var (
 	// ErrMalformed: bytes that do not decode.
 	ErrMalformed = wire.ErrMalformed
 
+	// ErrTooLarge: above a limit of this package.
+	ErrTooLarge = wire.ErrTooLarge
+
 	// ErrInvalid: it decodes, and breaks a rule of RFC 9420.
 	ErrInvalid = errors.New("against RFC 9420")
 
@@ -35,8 +38,9 @@ var (
 	// ErrTooFar: the message's generation lies too far ahead.
 	ErrTooFar = errors.New("mls: the generation is too far ahead")
 
-	// ErrOwnMessage: this member sent the message itself, in a generation
-	// that its state has passed; its keys went when it was sealed.
+	// ErrOwnMessage: the message names this member as its sender, in a
+	// generation that its state has passed. The keys went when that was
+	// sealed, so this is not verified: compare it with what was sent.
 	ErrOwnMessage = errors.New("mls: the message is this member's own")
 
 	// ErrOwnAhead: this member sent the message (its signature holds) in a
@@ -63,7 +67,7 @@ func (e *EpochError) Error() string {
 type RefusedError struct {
 	Sender LeafIndex
 	Kind   ContentType
-	Err    error // wraps ErrInvalid or ErrUnsupported or ErrMalformed
+	Err    error // wraps ErrInvalid, ErrUnsupported or ErrTooLarge
 }
 
 func (e *RefusedError) Error() string {

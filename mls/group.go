@@ -3,8 +3,6 @@ package mls
 import (
 	"bytes"
 	"fmt"
-
-	"parley/internal/wire"
 )
 
 // A Group is one member's state of a group in its current epoch. It holds no
@@ -54,12 +52,12 @@ func memberOf(l LeafIndex, n *leafNode) Member {
 	return Member{l, bytes.Clone(n.credential.identity), bytes.Clone(n.signatureKey)}
 }
 
-// NewGroup makes a group of one member, in epoch 0 (RFC 9420 §11). groupID and
-// identity have 4,096 bytes at most; groupID should be random. The state is to
+// NewGroup makes a group of one member, in epoch 0 (RFC 9420 §11). groupID has
+// 4,096 bytes at most and should be random; identity has 1,024. The state is to
 // be stored as State gives it.
 func NewGroup(id CipherSuite, groupID, identity []byte, sig *SignatureKey, life Lifetime) (*Group, error) {
 	if len(groupID) > maxOpaque {
-		return nil, fmt.Errorf("mls: group id: %w", wire.ErrTooLarge)
+		return nil, fmt.Errorf("mls: group id: %w", ErrTooLarge)
 	}
 	s, leaf, private, err := newLeaf(id, identity, sig, life)
 	if err != nil {
@@ -119,7 +117,7 @@ func (g *Group) ConfirmationTag() []byte { return bytes.Clone(g.confirmationTag)
 // epoch (RFC 9420 §8.5). Every purpose has a label of its own.
 func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
 	if n < 0 || n > maxExport || len(label) > maxOpaque {
-		return nil, fmt.Errorf("mls: export: %w", wire.ErrTooLarge)
+		return nil, fmt.Errorf("mls: export: %w", ErrTooLarge)
 	}
 	return g.suite.export(g.epoch.exporter, label, context, n), nil
 }
@@ -133,7 +131,7 @@ func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
 // gather them at leisure.
 func (g *Group) Seal(aad, plaintext []byte) ([]byte, Delta, error) {
 	if len(plaintext)+len(aad) > maxMessage/2 {
-		return nil, Delta{}, fmt.Errorf("mls: seal: %w", wire.ErrTooLarge)
+		return nil, Delta{}, fmt.Errorf("mls: seal: %w", ErrTooLarge)
 	}
 	a := g.newContent(aad, content{kind: Application, application: plaintext})
 	a.sign(g.signature, g.encodedContext)
@@ -162,7 +160,7 @@ func (g *Group) protect(a *authenticatedContent) ([]byte, changes, error) {
 	}
 	b := g.suite.sealPrivate(a, keys, g.epoch.senderData, 0).appendTo(messageHeader(formatPrivate))
 	if len(b) > maxMessage {
-		return nil, nil, fmt.Errorf("mls: seal: %w", wire.ErrTooLarge)
+		return nil, nil, fmt.Errorf("mls: seal: %w", ErrTooLarge)
 	}
 	return b, c, nil
 }
@@ -181,7 +179,11 @@ func (g *Group) ProposeUpdate(aad []byte, newSig *SignatureKey) ([]byte, Delta, 
 	pair := g.suite.generateKeyPair()
 	leaf := g.renewedLeaf(sourceUpdate, pair.public, sig, nil)
 	p := &proposal{kind: proposalUpdate, update: leaf}
-	if err := g.checkProposal(g.own, p); err != nil {
+	err := g.checkProposal(g.own, p)
+	if err == nil {
+		err = g.checkPending(g.own, p)
+	}
+	if err != nil {
 		return nil, Delta{}, fmt.Errorf("mls: propose update: %w", err)
 	}
 	a := g.newContent(aad, content{kind: Proposal, proposal: p})
@@ -190,11 +192,11 @@ func (g *Group) ProposeUpdate(aad []byte, newSig *SignatureKey) ([]byte, Delta, 
 	if err != nil {
 		return nil, Delta{}, err
 	}
+	g.secrets.apply(c)
 	pending := g.newPending(g.own, a)
 	pending.own = &updateSecrets{pair.private, sig}
-	c[pending.key()] = pending.encode()
 	g.pending = append(g.pending, pending)
-	g.secrets.apply(c)
+	c[pending.key()] = pending.encode()
 	return m, c.delta(), nil
 }
 

@@ -3,8 +3,11 @@ package mls
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
+	"hash/fnv"
 	"testing"
+	"testing/cryptotest"
 )
 
 // person is a member with the records that it has stored.
@@ -97,6 +100,21 @@ type room struct {
 	t       testing.TB
 	suite   CipherSuite
 	members []*person
+}
+
+var seed = flag.Uint64("seed", 1, "what the randomness of the tests starts from")
+
+// seedRandom makes the rest of a test repeatable: all randomness comes from the
+// seed and the test's name. Benchmarks and fuzzers keep the system's.
+func seedRandom(tb testing.TB) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(tb.Name()))
+	from := h.Sum64() ^ *seed
+	if t, ok := tb.(*testing.T); ok {
+		t.Logf("-seed %d", *seed)
+		cryptotest.SetGlobalRandom(t, from)
+	}
+	return from
 }
 
 func newRoom(t testing.TB, s CipherSuite, n int) *room {
@@ -247,7 +265,10 @@ func (r *room) update(p *person, sig *SignatureKey) []byte {
 
 func forSuites(t *testing.T, f func(t *testing.T, s CipherSuite)) {
 	for _, s := range Suites() {
-		t.Run(s.String(), func(t *testing.T) { f(t, s) })
+		t.Run(s.String(), func(t *testing.T) {
+			seedRandom(t)
+			f(t, s)
+		})
 	}
 }
 

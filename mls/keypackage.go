@@ -28,7 +28,7 @@ type KeyPackageSecrets struct {
 	signature   *SignatureKey
 }
 
-// NewKeyPackage makes a key package with a basic credential: identity, 4,096
+// NewKeyPackage makes a key package with a basic credential: identity, 1,024
 // bytes at most, is a bare assertion that the caller must check some other way.
 func NewKeyPackage(id CipherSuite, identity []byte, sig *SignatureKey, life Lifetime) (*KeyPackage, *KeyPackageSecrets, error) {
 	s, leaf, private, err := newLeaf(id, identity, sig, life)
@@ -51,8 +51,8 @@ func newLeaf(id CipherSuite, identity []byte, sig *SignatureKey, life Lifetime) 
 	if sig == nil || sig.suite != s {
 		return nil, nil, nil, fmt.Errorf("mls: the signature key is not for %v", id)
 	}
-	if len(identity) > maxOpaque {
-		return nil, nil, nil, fmt.Errorf("mls: identity: %w", wire.ErrTooLarge)
+	if len(identity) > maxIdentity {
+		return nil, nil, nil, fmt.Errorf("mls: identity: %w", ErrTooLarge)
 	}
 	if err := life.check(); err != nil {
 		return nil, nil, nil, err

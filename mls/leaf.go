@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"fmt"
 	"slices"
 
 	"parley/internal/wire"
@@ -208,6 +209,9 @@ func (n *leafNode) sign(key *SignatureKey, groupID []byte, leaf LeafIndex) *leaf
 // check is what RFC 9420 §7.3 asks of a leaf node by itself, where no clock is
 // needed: keys, signature, capabilities, extensions, lifetime.
 func (n *leafNode) check(s *suite, groupID []byte, leaf LeafIndex) error {
+	if len(n.raw) > maxLeaf {
+		return fmt.Errorf("leaf node: %w", ErrTooLarge)
+	}
 	if err := s.checkPublicKey(n.encryptionKey); err != nil {
 		return err
 	}

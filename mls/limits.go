@@ -7,8 +7,16 @@ const (
 	// ten thousand members in the hybrid suite, or of maxLeaves in suite 1.
 	maxMessage = 1 << 25
 
-	// maxOpaque bounds a group id and an identity of our own making.
+	// maxOpaque bounds a group id of our own making, a label, a stored key.
 	maxOpaque = 1 << 12
+
+	// maxIdentity bounds an identity of our own making.
+	maxIdentity = 1 << 10
+
+	// maxLeaf bounds an encoded leaf node, some 1,400 in the hybrid suite: a
+	// member with a larger one could swell the Welcomes of a group until
+	// nobody can be added.
+	maxLeaf = 1 << 12
 
 	// maxLeaves is the size of the largest ratchet tree.
 	maxLeaves = 1 << 16

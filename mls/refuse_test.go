@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"parley/internal/wire"
 )
 
 // lowOrderKey is a public key that every secret shared with is zero.
@@ -29,11 +27,13 @@ var leafFaults = []struct {
 	{"X.509 credential", func(n *leafNode) {
 		n.credential = credential{kind: credentialX509, certificates: [][]byte{{1}}}
 	}, "credential type 2"},
+	{"larger than any needs to be", func(n *leafNode) { n.extensions = []extension{{1, make([]byte, maxLeaf)}} }, "too large"},
 	{"extension not listed", func(n *leafNode) { n.extensions = []extension{{0xF001, nil}} }, "leaf extension of type 61441"},
 }
 
 // TestKeyPackageRules is RFC 9420 §10.1, §7.2, §7.3.
 func TestKeyPackageRules(t *testing.T) {
+	seedRandom(t)
 	const s = MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 	check := func(name, want string, kp *KeyPackage) {
 		t.Run(name, func(t *testing.T) {
@@ -66,6 +66,7 @@ func TestKeyPackageRules(t *testing.T) {
 // TestLowOrderKeys: each point of the table gives the all-zero secret, so that
 // nobody could encrypt to it; in the hybrid suite too.
 func TestLowOrderKeys(t *testing.T) {
+	seedRandom(t)
 	for _, id := range []CipherSuite{MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, Hybrid} {
 		s, err := suiteOf(id)
 		if err != nil {
@@ -92,6 +93,7 @@ func TestLowOrderKeys(t *testing.T) {
 
 // TestProposalRules is RFC 9420 §12.1 for proposals that come by themselves.
 func TestProposalRules(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 4)
 	refuse := func(name, want string, p *proposal) {
 		t.Run(name, func(t *testing.T) { w.refused(w.members[1], w.propose(p), want) })
@@ -143,6 +145,7 @@ func unsupportedProposals() []*proposal {
 // TestCopiedUpdate: a member who proposes the keys of another's Update can't
 // keep anybody from committing.
 func TestCopiedUpdate(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 4)
 	victim, third := w.members[1], w.members[2]
 	m, d, err := victim.group.ProposeUpdate(nil, must(GenerateSignatureKey(w.suite))(t))
@@ -176,13 +179,14 @@ func TestCopiedUpdate(t *testing.T) {
 }
 
 func TestTooManyProposals(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 3)
 	for range maxPending {
 		if _, _, err := w.members[1].group.Open(w.propose(remove(2))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := w.members[1].group.Open(w.propose(remove(2))); !errors.Is(err, wire.ErrTooLarge) {
+	if _, _, err := w.members[1].group.Open(w.propose(remove(2))); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("one proposal too many: %v", err)
 	}
 }
@@ -190,6 +194,7 @@ func TestTooManyProposals(t *testing.T) {
 // TestCommitRules is RFC 9420 §12.2 and §12.4.2: a commit is refused by all for
 // what all can see.
 func TestCommitRules(t *testing.T) {
+	seedRandom(t)
 	kp, _ := keyPackage(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, "new")
 	twin := forgedKeyPackage(t, kp.suite, func(n *leafNode) { n.encryptionKey = kp.leaf.encryptionKey }, nil)
 	var w *workshop
@@ -282,6 +287,7 @@ func TestCommitRules(t *testing.T) {
 
 // TestCommittedReferences: rules on proposals that were sent before.
 func TestCommittedReferences(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 4)
 	sender := w.members[2]
 	w.update(sender, nil)
@@ -316,6 +322,7 @@ func TestCommittedReferences(t *testing.T) {
 // TestLost: what only one member can see wrong leaves it behind, by name; all
 // others follow.
 func TestLost(t *testing.T) {
+	seedRandom(t)
 	spoil := func(w *workshop, victim LeafIndex) func(nodes []updatePathNode) []updatePathNode {
 		return func(nodes []updatePathNode) []updatePathNode {
 			tree := w.forger.tree
@@ -366,6 +373,7 @@ func (w *workshop) lost(p *person, message []byte, want error) {
 
 // TestPathlessCommit: others may leave the path out where nothing needs one.
 func TestPathlessCommit(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 3)
 	kp, _ := keyPackage(t, w.suite, "new")
 	m := w.commit(forgery{noPath: true, proposals: byValue(add(kp))})

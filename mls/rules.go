@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-
-	"parley/internal/wire"
 )
 
 // checkProposal is what RFC 9420 §12.1 asks of one proposal by itself.
@@ -56,7 +54,7 @@ func (g *Group) checkPending(from LeafIndex, p *proposal) error {
 		}
 	}
 	if n >= maxPending {
-		return fmt.Errorf("proposals of one member: %w", wire.ErrTooLarge)
+		return fmt.Errorf("proposals of one member: %w", ErrTooLarge)
 	}
 	if p.kind != proposalUpdate {
 		return nil

@@ -127,7 +127,7 @@ func (t *ratchetTree) add(n *leafNode, from LeafIndex) (LeafIndex, error) {
 	}
 	if uint32(l) == t.size() {
 		if t.size() >= maxLeaves {
-			return 0, fmt.Errorf("mls: ratchet tree: %w", wire.ErrTooLarge)
+			return 0, fmt.Errorf("mls: ratchet tree: %w", ErrTooLarge)
 		}
 		t.nodes = append(t.nodes, make([]node, len(t.nodes)+1)...)
 		t.hashes = append(t.hashes, make([][]byte, len(t.hashes)+1)...)

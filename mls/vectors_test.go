@@ -81,6 +81,7 @@ func vectorFolder(t *testing.T) string {
 }
 
 func TestVectors(t *testing.T) {
+	seedRandom(t)
 	dir := vectorFolder(t)
 	if dir == "" {
 		t.Log("the official vectors of RFC 9420 are not here; only the tests of our own run")

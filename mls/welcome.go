@@ -69,7 +69,11 @@ func readGroupInfo(r *wire.Reader) *groupInfo {
 }
 
 func (g *groupInfo) tbs() []byte {
-	b := appendExtensions(g.context.appendTo(nil), g.extensions)
+	size := 1024
+	for _, e := range g.extensions { // the tree is one: it should not be moved about
+		size += len(e.data)
+	}
+	b := appendExtensions(g.context.appendTo(make([]byte, 0, size)), g.extensions)
 	return wire.AppendU32(wire.AppendVec(b, g.confirmationTag), uint32(g.signer))
 }
 

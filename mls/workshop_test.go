@@ -193,6 +193,7 @@ func forgedKeyPackage(t testing.TB, s CipherSuite, changeLeaf func(*leafNode), c
 
 // TestWorkshop: what the workshop makes is good where nothing is to be wrong.
 func TestWorkshop(t *testing.T) {
+	seedRandom(t)
 	w := newWorkshop(t, 5)
 	opened, _, err := w.members[1].group.Open(w.propose(&proposal{kind: proposalUpdate, update: w.leaf(sourceUpdate, func(*leafNode) {})}))
 	if err != nil || opened.Proposal.Update == nil {

@@ -90,9 +90,11 @@ func splitHost(host string) (name, port string, err error) {
 	u := url.URL{Host: host}
 	name, port = u.Hostname(), u.Port()
 	if port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
 			return "", "", errors.New("the port is a number up to 65535")
 		}
+		port = strconv.FormatUint(n, 10)
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
 		if ip.Zone() != "" || ip.Is4In6() || ip.IsUnspecified() {

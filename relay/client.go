@@ -110,7 +110,7 @@ func tlsConfig(pin Pin) *tls.Config {
 			return errors.New("the relay shows no certificate")
 		}
 		if KeyPin(s.PeerCertificates[0]) != pin {
-			return errors.New("the relay shows another key than the one in its address")
+			return ErrWrongKey
 		}
 		return nil
 	}
@@ -212,6 +212,9 @@ func (c *Client) post(ctx context.Context, body []byte, mode Mode) ([]byte, erro
 	req.Header.Set("Content-Type", ContentType)
 	req.Header.Set("User-Agent", "") // nothing that tells programs apart
 	res, err := c.http.Do(req)
+	if errors.Is(err, ErrWrongKey) {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, ErrWrongKey)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrUnavailable, withoutURL(err))
 	}

@@ -22,6 +22,11 @@ var (
 	ErrUnavailable = errors.New("the relay can't be reached or can't answer")
 )
 
+// ErrWrongKey comes with ErrUnavailable: what answers at the relay's address
+// does not have the key that the address names. Somebody stands between, or the
+// relay was set up anew.
+var ErrWrongKey = errors.New("the relay shows another key than the one in its address")
+
 // A LimitError is ErrLimit with the time after which to try again.
 type LimitError struct{ RetryAfter time.Duration }
 

@@ -112,6 +112,9 @@ func (b *Box) ID() BoxID { return b.id }
 // Proof is what the id is the hash of.
 func (b *Box) Proof() Proof { return b.proof }
 
+// Tokens are the three tokens, for who speaks the protocol without a Client.
+func (b *Box) Tokens() (read, write, destroy [TokenSize]byte) { return b.read, b.write, b.destroy }
+
 // Format hides the tokens from every verb of fmt.
 func (b Box) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[box]") }
 

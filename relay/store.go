@@ -56,7 +56,8 @@ type Store interface {
 
 	// Expire deletes the cells that arrived more than their box's retention
 	// before hour, and what was opened and never used as long. A box whose cells
-	// have all expired keeps its head, nothing else.
+	// have all expired keeps its head, nothing else. It goes box by box: a crash
+	// may leave some to the next time.
 	Expire(ctx context.Context, hour uint32) error
 
 	// Totals counts what is kept. It costs little.

@@ -5,6 +5,8 @@ package secret
 import (
 	"crypto/subtle"
 	"errors"
+	"fmt"
+	"io"
 )
 
 // Size of a Key, in bytes.
@@ -39,6 +41,9 @@ func (k Key) Equal(other Key) bool { return subtle.ConstantTimeCompare(k.b[:], o
 func (k Key) IsZero() bool { return k.Equal(Key{}) }
 
 const hidden = "[secret]"
+
+// Format hides the key from every verb of fmt, %d too.
+func (Key) Format(f fmt.State, _ rune) { io.WriteString(f, hidden) }
 
 // String hides the key, as the other methods do that fmt and the encoders call.
 func (Key) String() string { return hidden }

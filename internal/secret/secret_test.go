@@ -18,7 +18,7 @@ func TestKeyDoesNotPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, out := range []string{
-		fmt.Sprint(k), fmt.Sprintf("%v %+v %#v %s %q", k, k, k, k, k),
+		fmt.Sprint(k), fmt.Sprintf("%v %+v %#v %s %q %d %x", k, k, k, k, k, k, k),
 		fmt.Sprintf("%v %+v", inside, &inside), string(js),
 	} {
 		if strings.Contains(out, "kk") || strings.Contains(out, "107") || strings.Contains(out, "6b6b") {

@@ -71,14 +71,18 @@ func Listen(o Options) (_ *Relay, err error) {
 		}
 	}()
 	if r.store == nil {
-		if r.store, err = pebble.Open(o.Dir, pebble.Options{Log: o.Log}); err != nil {
+		s, err := pebble.Open(o.Dir, pebble.Options{Log: o.Log})
+		if err != nil {
 			return nil, err
 		}
+		r.store = s
 	}
 	if r.listener == nil {
-		if r.listener, err = net.Listen("tcp", o.Addr); err != nil {
+		l, err := net.Listen("tcp", o.Addr)
+		if err != nil {
 			return nil, err
 		}
+		r.listener = l
 	}
 	config, pin, name, err := security(o, r.listener.Addr())
 	if err != nil {

@@ -14,6 +14,7 @@ type rate struct {
 
 	mu      sync.Mutex
 	buckets map[netip.Prefix]*bucket
+	swept   time.Time // when full buckets were last forgotten
 }
 
 type bucket struct {
@@ -53,10 +54,11 @@ func (r *rate) refill(b *bucket, now time.Time) {
 }
 
 // add makes a bucket. When there are too many it forgets those that are full,
-// which changes nothing for them; if that does not help, all further networks
-// share one.
+// which changes nothing for them, once a second at most; if that does not help,
+// all further networks share one.
 func (r *rate) add(network netip.Prefix, now time.Time) *bucket {
-	if len(r.buckets) >= maxNetworks {
+	if len(r.buckets) >= maxNetworks && now.Sub(r.swept).Abs() >= time.Second {
+		r.swept = now
 		for n, b := range r.buckets {
 			if r.refill(b, now); b.tokens >= r.burst {
 				delete(r.buckets, n)

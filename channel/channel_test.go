@@ -1,0 +1,578 @@
+package channel
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"parley/internal/wire"
+	"parley/mls"
+	"parley/relay"
+)
+
+const suite = mls.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
+
+var cfg = Config{Retention: 30, Idle: 9}
+
+// A table is two members of one log: ruth founded it, halden joined by Welcome.
+type table struct {
+	t            testing.TB
+	ruth, halden *end
+	box          []relay.Cell // the box as the relay has it
+}
+
+// An end is a Log and what a vault would hold of it.
+type end struct {
+	*Log
+	t      testing.TB
+	stored map[string][]byte
+	own    map[[32]byte]bool
+}
+
+func (e *end) keep(d Delta) {
+	for _, c := range d {
+		if c.Value == nil {
+			delete(e.stored, c.Key)
+		} else {
+			e.stored[c.Key] = c.Value
+		}
+	}
+}
+
+// reopen replaces the Log by what is stored of it.
+func (e *end) reopen() {
+	e.t.Helper()
+	l, err := Load(cfg, maps.Clone(e.stored))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.Log = l
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func newEnd(t testing.TB, l *Log, d Delta) *end {
+	e := &end{Log: l, t: t, stored: map[string][]byte{}, own: map[[32]byte]bool{}}
+	e.keep(d)
+	return e
+}
+
+var life = mls.Lifetime{NotBefore: 0, NotAfter: 1000}
+
+func sit(t testing.TB) *table {
+	t.Helper()
+	group := must(mls.NewGroup(suite, []byte("plenary"), []byte("ruth"), must(mls.GenerateSignatureKey(suite)), life))
+	l, d, err := Found(group, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb := &table{t: t, ruth: newEnd(t, l, d)}
+	kp, secrets, err := mls.NewKeyPackage(suite, []byte("halden"), must(mls.GenerateSignatureKey(suite)), life)
+	if err != nil {
+		t.Fatal(err)
+	}
+	welcome := tb.commit(tb.ruth, Plenary, mls.CommitContent{Adds: []*mls.KeyPackage{kp}})
+	joined := must(mls.Join(welcome, secrets))
+	l, d, err = Enter(joined, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.halden = newEnd(t, l, d)
+	return tb
+}
+
+// commit stages, posts and reads back a commit, and gives its Welcome. Others
+// have to read it themselves.
+func (tb *table) commit(e *end, r Room, c mls.CommitContent) []byte {
+	tb.t.Helper()
+	p, d, err := e.Stage(r, 1000, c)
+	if err != nil {
+		tb.t.Fatal(err)
+	}
+	e.keep(d)
+	if CommitFits(p.Message) {
+		tb.post(e, must(e.SealCommit(r, p.Message)))
+	} else {
+		cells, ref, err := e.SealCommitLong(r, p.Message)
+		if err != nil {
+			tb.t.Fatal(err)
+		}
+		ref.Positions = tb.postChunks(e, cells)
+		tb.post(e, must(e.SealCommitHead(r, ref)))
+	}
+	for _, x := range tb.read(e) {
+		if x.Own {
+			e.keep(must(e.Merge(r)))
+		}
+	}
+	return p.Welcome
+}
+
+func (tb *table) post(e *end, c *relay.Cell) uint32 {
+	e.own[sha256.Sum256(c[:])] = true
+	tb.box = append(tb.box, *c)
+	return uint32(len(tb.box) - 1)
+}
+
+func (tb *table) postChunks(e *end, cells []relay.Cell) []uint32 {
+	var at []uint32
+	for i := range cells {
+		at = append(at, tb.post(e, &cells[i]))
+	}
+	return at
+}
+
+// read gives an end what it has not read of the box, and returns the entries.
+func (tb *table) read(e *end) []*Got {
+	tb.t.Helper()
+	var l []*Got
+	for box := e.Box().ID(); int(e.Position()) < len(tb.box) && e.Box().ID() == box; {
+		c := &tb.box[e.Position()]
+		got, d, err := e.Step(c, e.own[sha256.Sum256(c[:])])
+		if err != nil {
+			tb.t.Fatal(err)
+		}
+		e.keep(d)
+		if got != nil {
+			l = append(l, got)
+		}
+	}
+	return l
+}
+
+// next begins the box of a new epoch.
+func (tb *table) next() { tb.box = nil }
+
+func (tb *table) say(e *end, r Room, text string) {
+	tb.t.Helper()
+	c, d, err := e.Seal(r, 1000, []byte(text))
+	if err != nil {
+		tb.t.Fatal(err)
+	}
+	e.keep(d)
+	tb.post(e, c)
+}
+
+// only checks that exactly one entry was read, with that payload.
+func only(t *testing.T, l []*Got, author, payload string) *Got {
+	t.Helper()
+	if len(l) != 1 {
+		t.Fatalf("%d entries", len(l))
+	}
+	if g := l[0]; g.Bad != nil || string(g.Author) != author || string(g.Payload) != payload {
+		t.Fatalf("author %q, payload of %d bytes, %v", g.Author, len(g.Payload), g.Bad)
+	}
+	return l[0]
+}
+
+func TestShortAndLong(t *testing.T) {
+	tb := sit(t)
+	tb.next()
+	tb.say(tb.ruth, Plenary, "good morning")
+	g := only(t, tb.read(tb.halden), "ruth", "good morning")
+	if g.Minute != 1000 || g.Place.Position != 0 {
+		t.Errorf("%+v", g)
+	}
+	if own := tb.read(tb.ruth); len(own) != 1 || !own[0].Own {
+		t.Errorf("one's own came back as %+v", own)
+	}
+	long := strings.Repeat("a long text ", 3000)
+	cells, ref, err := tb.halden.SealLong(Plenary, []byte(long))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.say(tb.ruth, Plenary, "something between")
+	ref.Positions = tb.postChunks(tb.halden, cells)
+	c, d, err := tb.halden.SealHead(Plenary, 1001, ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.halden.keep(d)
+	tb.post(tb.halden, c)
+	tb.ruth.reopen() // chunks outlive a restart
+	l := tb.read(tb.ruth)
+	only(t, l[1:], "halden", long)
+	for k := range tb.ruth.stored {
+		if k[:1] == keyChunk {
+			t.Error("a chunk is kept after its head used it")
+		}
+	}
+}
+
+func TestEveryCellLooksTheSame(t *testing.T) {
+	tb := sit(t)
+	tb.next()
+	tb.say(tb.ruth, Plenary, "x")
+	tb.say(tb.ruth, Plenary, strings.Repeat("x", MaxInline))
+	for _, c := range tb.box {
+		zeros := bytes.Count(c[:], []byte{0})
+		if zeros > 60 { // 16 are expected of random bytes
+			t.Errorf("a cell has %d zero bytes", zeros)
+		}
+	}
+	if tb.box[0] == tb.box[1] {
+		t.Error("two cells are the same")
+	}
+}
+
+func TestCommitEndsTheBox(t *testing.T) {
+	tb := sit(t)
+	before := tb.halden.Box().ID()
+	tb.next()
+	tb.commit(tb.ruth, Plenary, mls.CommitContent{})
+	l := tb.read(tb.halden)
+	if l[0].Commit == nil {
+		t.Fatalf("%+v", l[0])
+	}
+	d, removed, err := tb.halden.Follow(l[0])
+	if err != nil || removed {
+		t.Fatal(removed, err)
+	}
+	tb.halden.keep(d)
+	if tb.halden.Box().ID() == before || tb.halden.Box().ID() != tb.ruth.Box().ID() || tb.halden.Position() != 0 {
+		t.Fatal("the next box is not the same for both")
+	}
+	if tb.halden.Here().Chain != tb.ruth.Here().Chain {
+		t.Error("the chains over the boxes before differ")
+	}
+	tb.next()
+	tb.halden.reopen()
+	tb.ruth.reopen()
+	tb.say(tb.halden, Plenary, "here we are")
+	only(t, tb.read(tb.ruth), "halden", "here we are")
+}
+
+func TestRemovedCannotFollow(t *testing.T) {
+	tb := sit(t)
+	leaf := tb.ruth.Members(Plenary)[1].Leaf
+	tb.next()
+	tb.commit(tb.ruth, Plenary, mls.CommitContent{Removes: []mls.LeafIndex{leaf}})
+	l := tb.read(tb.halden)
+	d, removed, err := tb.halden.Follow(l[0])
+	if err != nil || !removed {
+		t.Fatal(removed, err)
+	}
+	tb.halden.keep(d)
+	for k := range tb.halden.stored {
+		if k[:1] == keyGroup {
+			t.Errorf("a removed seat keeps %q", k)
+		}
+	}
+	if tb.halden.Box().ID() == tb.ruth.Box().ID() {
+		t.Error("a removed seat knows the next box")
+	}
+}
+
+func TestMessageOfAnotherBoxIsNone(t *testing.T) {
+	tb := sit(t)
+	tb.next()
+	// A member takes the cell of another apart and seals it again in this box.
+	tb.say(tb.halden, Plenary, "made for this box")
+	genuine := tb.box[0]
+	x := tb.ruth.rooms[Plenary]
+	_, h, content, err := open(x.key, &genuine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.ruth.walk.id[0]++ // as if the log stood in another box
+	again, err := seal(x.key, kindHead, h, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := tb.ruth.Step(again, false)
+	if err != nil || got == nil || !errors.Is(got.Bad, errElsewhere) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestNonsenseOfAMember(t *testing.T) {
+	tb := sit(t)
+	x := tb.ruth.rooms[Plenary]
+	h := tb.ruth.walk.header()
+	for name, content := range map[string][]byte{
+		"empty":            {},
+		"no such form":     {7},
+		"no message":       {bodyInline, 1, 2, 3},
+		"chunks nowhere":   body{Ref: &Ref{Positions: []uint32{5}}}.marshal(),
+		"no chunks":        body{Ref: &Ref{}}.marshal(),
+		"position too far": body{Ref: &Ref{Positions: []uint32{wire.BoxCapacity}}}.marshal(),
+	} {
+		c, err := seal(x.key, kindHead, h, content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := maps.Clone(tb.halden.stored)
+		got, d, err := tb.halden.Step(c, false)
+		if err != nil || got == nil || got.Bad == nil {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		tb.halden.keep(d)
+		for k, v := range tb.halden.stored {
+			if k != keyWalk && !bytes.Equal(v, before[k]) {
+				t.Errorf("%s changed %q", name, k)
+			}
+		}
+	}
+	plain := make([]byte, plainSize)
+	plain[0], plain[plainSize-1] = byte(kindHead), 1 // padding that is not zero
+	c, err := sealRaw(x.key, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := tb.halden.Step(c, false); err != nil || got == nil || !errors.Is(got.Bad, wire.ErrMalformed) {
+		t.Errorf("padding: %+v, %v", got, err)
+	}
+	var noise relay.Cell
+	if got, _, err := tb.halden.Step(&noise, false); err != nil || got != nil {
+		t.Errorf("noise: %+v, %v", got, err)
+	}
+}
+
+func TestFullBoxGoesOn(t *testing.T) {
+	tb := sit(t)
+	tb.next()
+	first := tb.ruth.Box().ID()
+	tb.say(tb.ruth, Plenary, "from this Halden learns the chain over the boxes before")
+	noise := make([]relay.Cell, wire.BoxCapacity-1)
+	for i := range noise {
+		noise[i][0], noise[i][1] = byte(i), byte(i>>8)
+	}
+	tb.box = append(tb.box, noise...)
+	tb.read(tb.ruth)
+	tb.read(tb.halden)
+	if tb.ruth.Box().ID() == first || tb.ruth.Position() != 0 || tb.ruth.Here().Part != 1 {
+		t.Fatal("the log did not go on to the next box")
+	}
+	tb.ruth.reopen()
+	if tb.ruth.Box().ID() != tb.halden.Box().ID() || tb.ruth.Here() != tb.halden.Here() {
+		t.Fatal("the two stand in different places")
+	}
+	tb.next()
+	tb.say(tb.ruth, Plenary, "on we go")
+	only(t, tb.read(tb.halden), "ruth", "on we go")
+}
+
+func TestSideRoomIsNoiseToOthers(t *testing.T) {
+	tb := sit(t)
+	tb.next()
+	group := must(mls.NewGroup(suite, []byte("side"), []byte("ruth"), must(mls.GenerateSignatureKey(suite)), life))
+	tb.ruth.keep(must(tb.ruth.Join(1, group)))
+	tb.say(tb.ruth, 1, "among ourselves")
+	tb.say(tb.ruth, Plenary, "aloud")
+	only(t, tb.read(tb.halden), "ruth", "aloud")
+	if a, b := tb.halden.Here(), tb.ruth; a.Running == b.Here().Running {
+		t.Error("the running hash does not count noise")
+	}
+	tb.read(tb.ruth)
+	if tb.halden.Here().Running != tb.ruth.Here().Running {
+		t.Error("the two see different boxes")
+	}
+	if _, _, err := tb.halden.Seal(1, 1000, []byte("x")); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("writing in a room one is not in: %v", err)
+	}
+}
+
+// TestChunksDieWithTheEpoch: who has come since could not open them, so
+// nobody may name them.
+func TestChunksDieWithTheEpoch(t *testing.T) {
+	tb := sit(t)
+	tb.next()
+	cells, _, err := tb.halden.SealLong(Plenary, make([]byte, 9000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.postChunks(tb.halden, cells)
+	tb.read(tb.ruth)
+	if n := len(tb.ruth.rooms[Plenary].chunks); n != len(cells) {
+		t.Fatalf("%d of %d chunks are kept", n, len(cells))
+	}
+	tb.commit(tb.ruth, Plenary, mls.CommitContent{})
+	if len(tb.ruth.rooms[Plenary].chunks) != 0 {
+		t.Error("chunks outlive their epoch")
+	}
+	for k := range tb.ruth.stored {
+		if k[:1] == keyChunk {
+			t.Error("chunks stay in the vault")
+		}
+	}
+}
+
+func TestChunksAreBoundToTheirHash(t *testing.T) {
+	key, sealed, err := sealOnce([]byte("the content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := body{Ref: &Ref{Positions: []uint32{0}, Hash: sha256.Sum256(sealed), Key: key}}
+	got, err := b.resolve(func(uint32) []byte { return sealed })
+	if err != nil || string(got) != "the content" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	if _, err := b.resolve(func(uint32) []byte { return append(slices.Clone(sealed), 0) }); !errors.Is(err, wire.ErrMalformed) {
+		t.Errorf("another content: %v", err)
+	}
+	if _, err := b.resolve(func(uint32) []byte { return nil }); err == nil {
+		t.Error("a missing chunk was no error")
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	tb := sit(t)
+	for name, breakIt := range map[string]func(map[string][]byte){
+		"nothing":        func(m map[string][]byte) { clear(m) },
+		"no walk":        func(m map[string][]byte) { delete(m, keyWalk) },
+		"short walk":     func(m map[string][]byte) { m[keyWalk] = m[keyWalk][1:] },
+		"no plenary":     func(m map[string][]byte) { maps.DeleteFunc(m, func(k string, _ []byte) bool { return k[:1] == keyGroup }) },
+		"broken pending": func(m map[string][]byte) { m[pendingKey(Plenary)] = []byte{1} },
+	} {
+		m := maps.Clone(tb.ruth.stored)
+		breakIt(m)
+		if _, err := Load(cfg, m); err == nil {
+			t.Errorf("%s was loaded", name)
+		}
+	}
+}
+
+func TestParcels(t *testing.T) {
+	k := relay.NewBoxKey()
+	for _, n := range []int{0, 1, parcelContent, parcelContent + 1, 100_000} {
+		content := bytes.Repeat([]byte{byte(n)}, n)
+		cells := must(Wrap(k, ParcelPost, content))
+		slices.Reverse(cells)
+		u := NewUnwrapper(k)
+		var got *Parcel
+		for i := range cells {
+			p, err := u.Add(&cells[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p != nil {
+				got = p
+			}
+		}
+		if got == nil || got.Kind != ParcelPost || !bytes.Equal(got.Content, content) {
+			t.Errorf("%d bytes came back as %+v", n, got)
+		}
+	}
+	other := must(Wrap(relay.NewBoxKey(), ParcelPost, []byte("x")))
+	if p, err := NewUnwrapper(k).Add(&other[0]); p != nil || err != nil {
+		t.Errorf("noise: %+v, %v", p, err)
+	}
+	u := NewUnwrapper(k)
+	for range maxOpen {
+		if _, err := u.Add(&must(Wrap(k, ParcelPost, make([]byte, 2*parcelContent)))[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := u.Add(&must(Wrap(k, ParcelPost, make([]byte, 2*parcelContent)))[0]); !errors.Is(err, wire.ErrTooLarge) {
+		t.Errorf("parcels without end: %v", err)
+	}
+}
+
+func TestFileParts(t *testing.T) {
+	k := relay.NewBoxKey()
+	part := bytes.Repeat([]byte("file"), FilePart/4)
+	a, b := must(SealFilePart(k, 3, part)), must(SealFilePart(k, 3, part))
+	if *a != *b {
+		t.Error("the same part gives two cells, so an append can't be repeated")
+	}
+	if got := must(OpenFilePart(k, 3, a)); !bytes.Equal(got, part) {
+		t.Error("a part came back otherwise")
+	}
+	if _, err := OpenFilePart(k, 4, a); err == nil {
+		t.Error("a part passes for another")
+	}
+	if _, err := OpenFilePart(relay.NewBoxKey(), 3, a); err == nil {
+		t.Error("a part opens under another key")
+	}
+	if n := FileParts(wire.MaxFile); n > wire.BoxCapacity {
+		t.Errorf("the largest file needs %d cells", n)
+	}
+}
+
+func FuzzParsePlain(f *testing.F) {
+	f.Add(make([]byte, plainSize))
+	f.Add(append([]byte{1}, make([]byte, plainSize-1)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > plainSize {
+			b = b[:plainSize]
+		}
+		k, h, content, err := parsePlain(b)
+		if err != nil || len(b) != plainSize {
+			return
+		}
+		again := append([]byte{byte(k)}, wire.AppendU64(nil, h.Position)...)
+		again = append(append(again, h.Running[:]...), h.Chain[:]...)
+		again = append(wire.AppendU16(again, uint16(len(content))), content...)
+		if !bytes.Equal(append(again, make([]byte, plainSize-len(again))...), b) {
+			t.Errorf("%x re-encodes otherwise", b)
+		}
+	})
+}
+
+func FuzzParseBody(f *testing.F) {
+	f.Add(body{Inline: []byte("x")}.marshal())
+	f.Add(body{Ref: &Ref{Positions: []uint32{1, 2}, Key: make([]byte, 32)}}.marshal())
+	f.Add(body{Ref: &Ref{Positions: []uint32{7}}}.marshal())
+	f.Fuzz(func(t *testing.T, in []byte) {
+		b, err := parseBody(in)
+		if err == nil && !bytes.Equal(b.marshal(), in) {
+			t.Errorf("%x re-encodes as %x", in, b.marshal())
+		}
+	})
+}
+
+func FuzzParsePart(f *testing.F) {
+	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 9})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		_, _, i, n, content, err := parsePart(in)
+		if err == nil && (i >= n || n > maxParts || len(content) > len(in)) {
+			t.Errorf("part %d of %d, %d bytes", i, n, len(content))
+		}
+	})
+}
+
+func FuzzParseWalk(f *testing.F) {
+	f.Add(make([]byte, walkSize))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		w, err := parseWalk(in, cfg)
+		if err == nil && !bytes.Equal(w.marshal(), in) {
+			t.Errorf("%x re-encodes as %x", in, w.marshal())
+		}
+	})
+}
+
+func BenchmarkStep(b *testing.B) {
+	tb := sit(b)
+	tb.next()
+	cells := make([]relay.Cell, 1000)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if i%len(cells) == 0 {
+			b.StopTimer()
+			for j := range cells {
+				c, d, err := tb.ruth.Seal(Plenary, 1000, make([]byte, 1024))
+				if err != nil {
+					b.Fatal(err)
+				}
+				tb.ruth.keep(d)
+				cells[j] = *c
+			}
+			tb.halden.walk.position = 0
+			b.StartTimer()
+		}
+		got, d, err := tb.halden.Step(&cells[i%len(cells)], false)
+		if err != nil || got == nil || got.Bad != nil {
+			b.Fatal(err, got)
+		}
+		tb.halden.keep(d)
+	}
+}

@@ -1,0 +1,222 @@
+package words
+
+import (
+	"errors"
+
+	"parley/client"
+	"parley/dialogue"
+)
+
+var trackKeys = map[dialogue.Track]string{
+	dialogue.TrackTwo: "track.two", dialogue.TrackOneAndHalf: "track.half", dialogue.TrackOne: "track.one",
+}
+
+// Track names a track.
+func (w *Words) Track(t dialogue.Track) string { return w.T(trackKeys[t]) }
+
+var capacityKeys = map[dialogue.Capacity]string{
+	dialogue.Personal: "capacity.personal", dialogue.SemiOfficial: "capacity.semi", dialogue.Official: "capacity.official",
+}
+
+// Capacity says in what capacity somebody sits: "in a personal capacity".
+func (w *Words) Capacity(c dialogue.Capacity) string { return w.T(capacityKeys[c]) }
+
+// A Rule is one ground rule in a sentence.
+type Rule struct{ Name, Sentence string }
+
+var (
+	trackRules = map[dialogue.Track]string{
+		dialogue.TrackTwo: "rule.track.two", dialogue.TrackOneAndHalf: "rule.track.half", dialogue.TrackOne: "rule.track.one",
+	}
+	attributionRules = map[dialogue.Attribution]string{
+		dialogue.Named: "rule.named", dialogue.ChathamHouse: "rule.chatham", dialogue.Sealed: "rule.sealed",
+	}
+)
+
+// Rules puts the ground rules of a dialogue between sides into sentences.
+func (w *Words) Rules(r dialogue.Rules, sides []string) []Rule {
+	drafting, who := "rule.drafting.off", "rule.who.off"
+	if r.Drafting {
+		drafting = "rule.drafting.on"
+	}
+	if r.WhoKnowsCount {
+		who = "rule.who.on"
+	}
+	return []Rule{
+		{w.T("rule.name.track"), w.T(trackRules[r.Track])},
+		{w.T("rule.name.quoting"), w.T(attributionRules[r.Attribution])},
+		{w.T("rule.name.seats"), w.T("rule.seats", "sides", w.List(sides))},
+		{w.T("rule.name.keeping"), w.T("rule.keeping", "n", int(r.RetentionDays))},
+		{w.T("rule.name.silence"), w.T("rule.silence", "n", int(r.SleepDays))},
+		{w.T("rule.name.drafting"), w.T(drafting)},
+		{w.T("rule.name.who"), w.T(who)},
+		{w.T("rule.name.words"), w.T("rule.words")},
+	}
+}
+
+var reasonKeys = map[dialogue.Reason]string{
+	dialogue.ReasonMalformed:  "reason.malformed",
+	dialogue.ReasonNotSeated:  "reason.notseated",
+	dialogue.ReasonNotYours:   "reason.notyours",
+	dialogue.ReasonNotAgreed:  "reason.notagreed",
+	dialogue.ReasonUnknown:    "reason.unknown",
+	dialogue.ReasonState:      "reason.state",
+	dialogue.ReasonSignature:  "reason.signature",
+	dialogue.ReasonExpired:    "reason.expired",
+	dialogue.ReasonRules:      "reason.rules",
+	dialogue.ReasonStrangers:  "reason.strangers",
+	dialogue.ReasonFull:       "reason.full",
+	dialogue.ReasonDueFirst:   "reason.duefirst",
+	dialogue.ReasonTooSoon:    "reason.toosoon",
+	dialogue.ReasonNotReady:   "reason.notready",
+	dialogue.ReasonWrongRoom:  "reason.wrongroom",
+	dialogue.ReasonOutOfOrder: "reason.outoforder",
+}
+
+// Refusal says why the rules refuse something, and who is missing.
+func (w *Words) Refusal(e *client.RuleError) string {
+	if len(e.Missing) > 0 {
+		return w.T("reason.missing", "sides", w.List(e.Missing), "n", len(e.Missing))
+	}
+	return w.reason(e.Reason)
+}
+
+func (w *Words) reason(r dialogue.Reason) string {
+	if key := reasonKeys[r]; key != "" {
+		return w.T(key)
+	}
+	return w.T("reason.other")
+}
+
+var noticeKeys = map[dialogue.NoteKind]string{
+	dialogue.NoteRefused:      "notice.refused",
+	dialogue.NoteUnknown:      "notice.unknown",
+	dialogue.NoteOpened:       "notice.opened",
+	dialogue.NoteInvited:      "notice.invited",
+	dialogue.NoteRevoked:      "notice.revoked",
+	dialogue.NoteArrived:      "notice.arrived",
+	dialogue.NoteSecondUse:    "notice.seconduse",
+	dialogue.NoteConsented:    "notice.consented",
+	dialogue.NoteSeated:       "notice.seated",
+	dialogue.NoteRemovalDue:   "notice.removaldue",
+	dialogue.NoteRemovalAsked: "notice.removalasked",
+	dialogue.NoteRemoved:      "notice.removed",
+	dialogue.NoteLeft:         "notice.left",
+	dialogue.NoteFounded:      "notice.founded",
+	dialogue.NoteVerify:       "notice.verify",
+	dialogue.NoteVerified:     "notice.verified",
+	dialogue.NoteUnverified:   "notice.unverified",
+	dialogue.NoteCharter:      "notice.charter",
+	dialogue.NoteAttempt:      "notice.attempt",
+	dialogue.NoteAgreed:       "notice.agreed",
+	dialogue.NoteHello:        "notice.hello",
+}
+
+// Notice puts into a sentence what Parley says in a room.
+func (w *Words) Notice(n client.Notice) string {
+	key := noticeKeys[n.Kind]
+	if key == "" {
+		key = "notice.other"
+	}
+	return w.T(key, "by", n.By, "seat", n.Seat, "reason", w.reason(n.Reason))
+}
+
+var lossKeys = map[dialogue.Loss]string{
+	dialogue.LossKey: "loss.key", dialogue.LossCard: "loss.card", dialogue.LossSecond: "loss.second",
+}
+
+// Loss says why a seat is no longer verified; empty where it never was.
+func (w *Words) Loss(l dialogue.Loss) string {
+	if key := lossKeys[l]; key != "" {
+		return w.T(key)
+	}
+	return ""
+}
+
+// An Alarm answers three questions.
+type Alarm struct{ Title, Happened, Safety, Now string }
+
+// Alarm says what happened, what it means and what to do.
+func (w *Words) Alarm(a client.Alarm) Alarm {
+	who := a.Seat.Name
+	switch a.Kind {
+	case client.AlarmSecondUse:
+		return Alarm{w.T("alarm.second.title"), w.T("alarm.second.happened", "who", who), w.T("alarm.second.safety", "who", who), w.T("alarm.second.now", "who", who)}
+	case client.AlarmCharter:
+		return Alarm{w.T("alarm.charter.title"), w.T("alarm.charter.happened", "who", who), w.T("alarm.charter.safety", "who", who), w.T("alarm.charter.now", "who", who)}
+	}
+	return Alarm{w.T("alarm.attempt.title"), w.T("alarm.attempt.happened", "who", who), w.T("alarm.attempt.safety", "who", who), w.T("alarm.attempt.now", "who", who)}
+}
+
+var whyKeys = map[client.WhyNot]string{
+	client.WhyNotIn: "why.notin", client.WhyChanging: "why.changing", client.WhyNotThere: "why.notthere",
+}
+
+// Why says why one can't write in a room now. Missing are the sides that have
+// not agreed.
+func (w *Words) Why(why client.WhyNot, missing []string) string {
+	if why == client.WhyMissing {
+		return w.T("reason.missing", "sides", w.List(missing), "n", len(missing))
+	}
+	return w.T(whyKeys[why])
+}
+
+// problemKeys are the errors that people can do something about, each with
+// what that is.
+var problemKeys = []struct {
+	err error
+	key string
+}{
+	{client.ErrPassphrase, "problem.passphrase"},
+	{client.ErrNoVault, "problem.novault"},
+	{client.ErrVaultExists, "problem.exists"},
+	{client.ErrVaultDamaged, "problem.damaged"},
+	{client.ErrVaultNewer, "problem.newer"},
+	{client.ErrPassphraseShort, "problem.short"},
+	{client.ErrNoDialogue, "problem.nodialogue"},
+	{client.ErrNoSeat, "problem.noseat"},
+	{client.ErrNoRoom, "problem.noroom"},
+	{client.ErrNoMessage, "problem.nomessage"},
+	{client.ErrNoFile, "problem.nofile"},
+	{client.ErrOffline, "problem.offline"},
+	{client.ErrCardExpired, "problem.cardexpired"},
+	{client.ErrCardUsed, "problem.cardused"},
+	{client.ErrCardRevoked, "problem.cardrevoked"},
+	{client.ErrCard, "problem.card"},
+	{client.ErrNotSeated, "problem.notseated"},
+	{client.ErrWaiting, "problem.waiting"},
+	{client.ErrFileSize, "problem.filesize"},
+	{client.ErrFileEmpty, "problem.fileempty"},
+	{client.ErrFileDamaged, "problem.filedamaged"},
+	{client.ErrText, "problem.text"},
+	{client.ErrNoReading, "problem.noreading"},
+	{client.ErrOutbox, "problem.outbox"},
+	{dialogue.ErrWord, "problem.word"},
+	{dialogue.ErrNameBlank, "problem.nameblank"},
+	{dialogue.ErrNameLong, "problem.namelong"},
+	{dialogue.ErrNameHidden, "problem.namehidden"},
+}
+
+// Problem puts an error into a sentence that says what to do. One that nobody
+// foresaw gives a general sentence: its text is for operators.
+func (w *Words) Problem(err error) string {
+	var rule *client.RuleError
+	var many *client.AmbiguousError
+	var used *client.InUseError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &rule):
+		return w.Refusal(rule)
+	case errors.As(err, &many):
+		return w.T("problem.ambiguous", "prefix", many.Prefix, "names", w.List(many.Names))
+	case errors.As(err, &used):
+		return w.T("problem.inuse")
+	}
+	for _, p := range problemKeys {
+		if errors.Is(err, p.err) {
+			return w.T(p.key)
+		}
+	}
+	return w.T("problem.other")
+}

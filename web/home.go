@@ -1,0 +1,282 @@
+package web
+
+import (
+	"net/url"
+
+	"parley/client"
+	"parley/dialogue"
+	"parley/internal/words"
+)
+
+// homeMain is what the first page shows.
+type homeMain struct {
+	Name    string
+	Waits   int
+	Entries []entry
+}
+
+// An entry is a dialogue in the list.
+type entry struct {
+	ID, Title, Path string
+	Sentence        string
+	Waits           []wait
+	Alarms          int
+	Ended           bool
+	Standing        client.Standing
+}
+
+// A wait is something that waits for this person.
+type wait struct{ Text, Path string }
+
+// home lists the dialogues and what waits.
+func (a *App) home(q *request) (result, error) {
+	w := a.words()
+	m := homeMain{Name: q.o.Profile().Name}
+	for _, d := range q.o.Dialogues() {
+		e := entryOf(d, w)
+		m.Waits += len(e.Waits)
+		m.Entries = append(m.Entries, e)
+	}
+	return show(&view{Page: "home", Title: w.T("home.title"), Here: w.T("home.here"), Nav: "home", Main: m, Live: []string{"entries"}})
+}
+
+func entryOf(d client.Dialogue, w *words.Words) entry {
+	e := entry{ID: string(d.ID), Title: d.Title, Path: "/d/" + string(d.ID) + "/", Standing: d.Standing, Alarms: len(d.Alarms)}
+	switch d.Standing {
+	case client.StandingWaiting:
+		e.Sentence = w.T("entry.waiting")
+		return e
+	case client.StandingRemoved:
+		e.Sentence, e.Ended = w.T("entry.removed"), true
+		return e
+	case client.StandingLeft:
+		e.Sentence, e.Ended = w.T("entry.left"), true
+		return e
+	case client.StandingRefused:
+		e.Sentence, e.Ended = w.T("entry.refused"), true
+		return e
+	case client.StandingLost:
+		e.Sentence = w.T("entry.lost")
+		return e
+	}
+	n := len(sitting(d))
+	track := w.Track(d.Rules.Track)
+	if d.Me.Role == dialogue.Convenor {
+		e.Sentence = w.T("entry.convenor", "track", track, "sides", w.Number(len(d.Sides)), "n", n)
+	} else {
+		e.Sentence = w.T("entry.sits", "track", track, "side", d.Me.SideName, "as", w.Capacity(d.Me.Capacity), "n", n)
+	}
+	e.Waits = waitsOf(d, w)
+	return e
+}
+
+// waitsOf lists what waits in a dialogue: alarms first, then tasks, then what
+// is new.
+func waitsOf(d client.Dialogue, w *words.Words) []wait {
+	base := "/d/" + string(d.ID) + "/"
+	var l []wait
+	if n := len(d.Alarms); n > 0 {
+		l = append(l, wait{w.T("wait.alarms", "n", n), base + "alarms"})
+	}
+	for _, t := range d.Tasks {
+		l = append(l, taskWait(t, base, w))
+	}
+	for _, r := range d.Rooms {
+		if r.Unread == 0 {
+			continue
+		}
+		if r.Room == dialogue.Plenary {
+			l = append(l, wait{w.T("wait.new", "n", r.Unread), base + "r/0"})
+		} else {
+			l = append(l, wait{w.T("wait.newside", "n", r.Unread, "side", r.Name), base + "r/" + itoa(int(r.Room))})
+		}
+	}
+	return l
+}
+
+func taskWait(t client.Task, base string, w *words.Words) wait {
+	switch t.Kind {
+	case client.TaskApprove:
+		return wait{w.T("task.approve", "who", t.Seat.Name, "side", t.Seat.SideName), base + "seat/" + t.Seat.ID.String() + "/approve"}
+	case client.TaskInvite:
+		return wait{w.T("task.invite", "side", t.Seat.SideName), base + "invite?side=" + itoa(int(t.Seat.Side))}
+	case client.TaskListen:
+		return wait{w.T("task.listen", "who", t.Seat.Name), base + "words"}
+	}
+	return wait{w.T("task.back"), base + "r/0#waiting"}
+}
+
+// waitingMain is the page of a dialogue that one is not in.
+type waitingMain struct {
+	Entry  entry
+	Card   client.CardView
+	Words  []string
+	Rules  []words.Rule
+	Forget bool
+}
+
+// dialoguePage leads to the plenary, or says how one stands.
+func (a *App) dialoguePage(q *request) (result, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return failed(err)
+	}
+	if d.Standing == client.StandingIn {
+		return goTo(q.below("r/0"))
+	}
+	w := a.words()
+	m := waitingMain{Entry: entryOf(d, w), Card: q.o.cardOf(d.ID)}
+	m.Forget = m.Entry.Ended
+	m.Words = m.Card.Words
+	if len(m.Card.Sides) > 0 {
+		m.Rules = w.Rules(m.Card.Rules, m.Card.Sides)
+	}
+	v := &view{Page: "waiting", Title: d.Title, Here: d.Title, Nav: "home", Main: m, D: a.dialogue(d, ""), Live: []string{"standing", "banner"}}
+	return show(v)
+}
+
+// A waiter is a Participant that can show again what a card said while its
+// dialogue waits.
+type waiter interface {
+	Waiting(client.ID) (client.CardView, error)
+}
+
+// cardOf is what the card said with which one joined.
+func (o *opened) cardOf(id client.ID) client.CardView {
+	if p, ok := o.Participant.(waiter); ok {
+		if v, err := p.Waiting(id); err == nil {
+			return v
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.waiting[id]
+}
+
+func (o *opened) keepCard(id client.ID, v client.CardView) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting[id] = v
+}
+
+// postForget removes a dialogue that ended from this computer.
+func (a *App) postForget(q *request) (result, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return failed(err)
+	}
+	if err := q.o.Forget(d.ID); err != nil {
+		return failed(err)
+	}
+	return goTo("/?said=forgotten")
+}
+
+// rulesMain is the page of the ground rules and the title.
+type rulesMain struct {
+	Rules []words.Rule
+	Sides []client.Side
+	Relay string
+}
+
+// rules shows the ground rules in sentences, and the title to change.
+func (a *App) rules(q *request) (result, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return failed(err)
+	}
+	return show(a.rulesView(d, filled("title", d.Title)))
+}
+
+func (a *App) rulesView(d client.Dialogue, f *form) *view {
+	w := a.words()
+	var names []string
+	for _, s := range d.Sides {
+		names = append(names, s.Name)
+	}
+	relayName := d.Relay
+	if u, err := url.Parse(d.Relay); err == nil && u.Host != "" {
+		relayName = u.Host
+	}
+	m := rulesMain{Rules: w.Rules(d.Rules, names), Sides: d.Sides, Relay: relayName}
+	return &view{Page: "rules", Title: w.T("rules.title"), Here: w.T("rules.title"), Nav: "home", Form: f, Main: m,
+		D: a.dialogue(d, "rules"), Live: []string{"places", "banner"}}
+}
+
+// maxTitle bounds a title, in bytes.
+const maxTitle = 120
+
+func (a *App) postTitle(q *request) (result, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return failed(err)
+	}
+	f, err := readForm(q.w, q.Request)
+	if err != nil {
+		return failed(err)
+	}
+	if err := dialogue.CheckName(f.line("title")); err != nil {
+		f.fault("title", a.words().Problem(err))
+		return show(a.rulesView(d, f))
+	}
+	if err := q.o.SetTitle(d.ID, f.line("title")); err != nil {
+		f.fault("title", a.words().Problem(err))
+		return show(a.rulesView(d, f))
+	}
+	return goTo(q.below("rules?said=title"))
+}
+
+// alarmsMain is the page of alarms.
+type alarmsMain struct {
+	Alarms      []alarmLine
+	Unconfirmed []string
+	Problem     string
+}
+
+type alarmLine struct {
+	words.Alarm
+	Seat client.Seat
+	When string
+}
+
+// alarms lists what may endanger people, each with three answers.
+func (a *App) alarms(q *request) (result, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return failed(err)
+	}
+	w := a.words()
+	m := alarmsMain{Unconfirmed: unconfirmed(d, w)}
+	if d.Problem != nil {
+		m.Problem = w.Problem(d.Problem)
+	}
+	for _, al := range d.Alarms {
+		l := alarmLine{Alarm: w.Alarm(al), Seat: al.Seat}
+		if !al.Time.IsZero() {
+			l.When = w.Moment(al.Time.Local(), a.cfg.Now().Local())
+		}
+		m.Alarms = append(m.Alarms, l)
+	}
+	return show(&view{Page: "alarms", Title: w.T("alarms.title"), Here: w.T("alarms.title"), Nav: "home", Main: m,
+		D: a.dialogue(d, "alarms"), Live: []string{"places", "banner", "alarm-list"}})
+}
+
+// unconfirmed names the parties that have not confirmed what a newcomer was
+// told.
+func unconfirmed(d client.Dialogue, w *words.Words) []string {
+	var l []string
+	for _, n := range d.Unconfirmed {
+		if n == "" {
+			n = w.T("party.convenor")
+		}
+		l = append(l, n)
+	}
+	return l
+}
+
+// Unconfirmed is for the banner: who has not confirmed the past one was told.
+func (v *view) Unconfirmed() []string {
+	if v.D == nil {
+		return nil
+	}
+	return unconfirmed(v.D.Dialogue, v.W)
+}

@@ -1,0 +1,660 @@
+package web
+
+import (
+	"encoding/hex"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"parley/client"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/internal/words"
+)
+
+// pageOfTalk is how many lines a room shows at once; older ones are a link
+// away.
+const pageOfTalk = 50
+
+// roomMain is what a room's page shows.
+type roomMain struct {
+	Room     client.Room
+	Name     string
+	Side     *client.Side // whose room it is; nil in the plenary
+	Lines    []line
+	Waiting  []line
+	Older    string // address of older lines, or empty
+	Newer    bool   // these are older lines
+	After    uint64 // number of the last line
+	Strip    []stripSide
+	Unheard  []string // names of seats that are not verified
+	Readers  string   // who will read it, in a sentence
+	Sign     string   // that one's name is on it
+	Why      string   // why one can't write; empty if one can
+	CanWrite bool
+	Send     string
+	Label    string
+	Keeping  string
+	Reply    *client.Quote
+	Shown    []string // ids of those whom the writer is shown
+	MaxFile  string
+}
+
+// A stripSide is a side's seats in the strip above a room.
+type stripSide struct {
+	Name, Mark string
+	Seats      []chip
+}
+
+// A chip is a seat as a mark with initials.
+type chip struct {
+	Name, Initials, Mark string
+	Verified             bool
+}
+
+func chipOf(s client.Seat) chip {
+	return chip{s.Name, initials(s.Name), mark(s.Side), verified(s)}
+}
+
+// A line is a line of a room as it is shown.
+type line struct {
+	client.Message
+	EventID string
+	Day     string // where a day begins
+	Base    string // the room's address
+	File    *fileLine
+	As      string
+	Mark    string
+	SideOf  string // name of its side
+	Sent    string // the notice, in words
+	Back    string // who would read it now
+}
+
+// A fileLine is an attachment as it is shown.
+type fileLine struct {
+	Name, Size, State, Href string
+	Percent                 int // -1: no progress to show
+	Problem                 string
+}
+
+// parseEvent reads an event's id in hexadecimal.
+func parseEvent(s string) (id dialogue.EventID, err error) {
+	if len(s) != 2*len(id) {
+		return id, client.ErrNoMessage
+	}
+	if _, err := hex.Decode(id[:], []byte(s)); err != nil {
+		return id, client.ErrNoMessage
+	}
+	return id, nil
+}
+
+// roomOf finds the room that an address names.
+func (q *request) roomOf() (client.Dialogue, client.Room, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return d, client.Room{}, err
+	}
+	n, err := strconv.ParseUint(q.PathValue("room"), 10, 8)
+	i := slices.IndexFunc(d.Rooms, func(r client.Room) bool { return uint64(r.Room) == n })
+	if err != nil || i < 0 {
+		return d, client.Room{}, client.ErrNoRoom
+	}
+	return d, d.Rooms[i], nil
+}
+
+// room shows a room.
+func (a *App) room(q *request) (result, error) {
+	d, r, err := q.roomOf()
+	if err != nil {
+		return failed(err)
+	}
+	f := filled("reply", q.URL.Query().Get("reply"))
+	if text := a.draft(q.URL.Path); text != "" {
+		f.values.Set("text", text)
+	}
+	v, err := a.roomView(q, d, r, f)
+	if err != nil {
+		return failed(err)
+	}
+	if err := q.o.MarkRead(d.ID, r.Room); err != nil {
+		return failed(err)
+	}
+	return show(v)
+}
+
+func (a *App) roomView(q *request, d client.Dialogue, r client.Room, f *form) (*view, error) {
+	w := a.words()
+	m := a.roomHead(d, r, w)
+	before, _ := strconv.ParseUint(q.URL.Query().Get("before"), 10, 64)
+	list, err := q.o.Messages(d.ID, client.Query{Room: r.Room, Before: before, Limit: pageOfTalk})
+	if err != nil {
+		return nil, err
+	}
+	m.Newer = before > 0
+	b := a.newLines(d, r.Room, w)
+	for _, msg := range list {
+		if msg.Seq == 0 {
+			m.Waiting = append(m.Waiting, b.line(msg))
+			continue
+		}
+		m.Lines = append(m.Lines, b.line(msg))
+		m.After = msg.Seq
+		if f.Is("reply", msg.ID.String()) {
+			m.Reply = &client.Quote{ID: msg.ID, Name: msg.Name, Text: beginning(msg.Text)}
+		}
+	}
+	if len(m.Lines) >= pageOfTalk {
+		m.Older = "?before=" + strconv.FormatUint(m.Lines[0].Seq, 10)
+	}
+	dv := a.dialogue(d, "r/"+itoa(int(r.Room)))
+	dv.SideRoom = m.Side
+	v := &view{Page: "room", Title: m.Name, Here: m.Name, Form: f, Main: m, D: dv, Nav: "home"}
+	if !m.Newer {
+		v.Live = []string{"places", "banner", "waiting", "readers"}
+		v.Stream = "?after=" + strconv.FormatUint(m.After, 10)
+	}
+	return v, nil
+}
+
+// beginning of a text, for quoting.
+func beginning(s string) string {
+	if r := []rune(s); len(r) > 120 {
+		return string(r[:120]) + "…"
+	}
+	return s
+}
+
+// roomHead is what surrounds the talk of a room.
+func (a *App) roomHead(d client.Dialogue, r client.Room, w *words.Words) *roomMain {
+	m := &roomMain{Room: r, Name: w.T("room.everyone"), CanWrite: r.CanWrite || r.Why == client.WhyChanging, MaxFile: w.Bytes(wire.MaxFile)}
+	n := len(r.Readers)
+	if r.Room == dialogue.Plenary {
+		m.Send, m.Label = w.T("room.send.all"), w.T("room.label.all")
+		m.Readers = w.T("room.readers.all", "n", n)
+	} else {
+		i := slices.IndexFunc(d.Sides, func(s client.Side) bool { return s.ID == r.Room.Side() })
+		if i >= 0 {
+			m.Side = &d.Sides[i]
+		}
+		m.Name = w.T("room.side", "side", r.Name)
+		m.Send, m.Label = w.T("room.send.side", "side", r.Name), w.T("room.label.side", "side", r.Name)
+		m.Readers = w.T("room.readers.side", "n", n, "side", r.Name)
+	}
+	if n == 0 {
+		m.Readers = w.T("room.readers.none")
+	}
+	m.Sign = w.T("room.sign", "name", d.Me.Name, "as", w.Capacity(d.Me.Capacity))
+	if d.Me.Side != 0 {
+		m.Sign = w.T("room.sign.side", "name", d.Me.Name, "side", d.Me.SideName, "as", w.Capacity(d.Me.Capacity))
+	}
+	if r.Why != client.WhyNone {
+		m.Why = w.Why(r.Why, d.Missing)
+	}
+	m.Keeping = w.T("room.keeping", "n", int(d.Rules.RetentionDays))
+	for _, s := range r.Readers {
+		m.Shown = append(m.Shown, s.ID.String())
+		if !verified(s) {
+			m.Unheard = append(m.Unheard, s.Name)
+		}
+	}
+	m.Strip = strip(d, r, w)
+	return m
+}
+
+// strip lists the seats of a room by side, the convenor's last.
+func strip(d client.Dialogue, r client.Room, w *words.Words) []stripSide {
+	in := append(slices.Clone(r.Readers), d.Me)
+	var l []stripSide
+	for _, side := range append(slices.Clone(d.Sides), client.Side{Name: w.T("side.none")}) {
+		s := stripSide{Name: side.Name, Mark: mark(side.ID)}
+		for _, x := range d.Seats {
+			if x.Side == side.ID && slices.ContainsFunc(in, func(y client.Seat) bool { return y.ID == x.ID }) {
+				s.Seats = append(s.Seats, chipOf(x))
+			}
+		}
+		if len(s.Seats) > 0 {
+			l = append(l, s)
+		}
+	}
+	return l
+}
+
+// A lineMaker makes lines of messages, in order.
+type lineMaker struct {
+	d    client.Dialogue
+	w    *words.Words
+	base string
+	now  time.Time
+	day  string
+}
+
+func (a *App) newLines(d client.Dialogue, r dialogue.Room, w *words.Words) *lineMaker {
+	return &lineMaker{d: d, w: w, now: a.cfg.Now().Local(), base: a.guard.base + "/d/" + string(d.ID) + "/r/" + itoa(int(r))}
+}
+
+func (b *lineMaker) line(m client.Message) line {
+	l := line{Message: m, EventID: m.ID.String(), Base: b.base, Mark: mark(m.Side)}
+	if m.Seq != 0 {
+		if day := b.w.Day(m.Time.Local(), b.now); day != b.day {
+			b.day, l.Day = day, day
+		}
+	}
+	if m.Notice != nil {
+		l.Sent = b.w.Notice(*m.Notice)
+		return l
+	}
+	i := slices.IndexFunc(b.d.Seats, func(s client.Seat) bool { return s.ID == m.Seat })
+	if i >= 0 {
+		s := b.d.Seats[i]
+		l.SideOf = s.SideName
+		l.As = b.as(s)
+	}
+	if m.File != nil {
+		l.File = b.file(m)
+	}
+	if m.State == client.StateBack {
+		l.Back = b.w.List(m.Readers)
+	}
+	return l
+}
+
+// as says what somebody sits as, after the side's name.
+func (b *lineMaker) as(s client.Seat) string {
+	switch {
+	case s.Role == dialogue.Convenor:
+		return b.w.T("seat.convenor")
+	case s.Head:
+		return b.w.T("seat.head") + b.w.T("pattern.comma") + b.w.Capacity(s.Capacity)
+	case s.Role == dialogue.Interpreter:
+		return b.w.T("seat.interpreter")
+	}
+	return b.w.Capacity(s.Capacity)
+}
+
+func (b *lineMaker) file(m client.Message) *fileLine {
+	f := &fileLine{Name: m.File.Name, Size: b.w.Bytes(m.File.Size), Percent: -1,
+		Href: strings.TrimSuffix(b.base, "/r/"+itoa(int(m.Room))) + "/file/" + m.ID.String()}
+	moving := m.File.Size > 0 && m.File.Done < m.File.Size && (m.State == client.StateWaiting || !m.File.Here && m.File.Done > 0)
+	switch {
+	case m.File.Problem != nil:
+		f.Problem = b.w.Problem(m.File.Problem)
+		f.State = b.w.T("file.there", "size", f.Size)
+	case m.State == client.StateWaiting:
+		f.State = b.w.T("file.sending", "done", b.w.Bytes(m.File.Done), "size", f.Size)
+	case m.File.Here:
+		f.State = b.w.T("file.here", "size", f.Size)
+	case moving:
+		f.State = b.w.T("file.fetching", "done", b.w.Bytes(m.File.Done), "size", f.Size)
+	default:
+		f.State = b.w.T("file.there", "size", f.Size)
+	}
+	if moving {
+		f.Percent = int(m.File.Done * 100 / m.File.Size)
+	}
+	return f
+}
+
+// A roomStream follows a room: new lines first, then what else changed.
+type roomStream struct {
+	a     *App
+	q     *request
+	s     *streamer
+	after uint64
+	day   string
+	open  map[dialogue.EventID]string // files not here yet, with the version shown
+}
+
+func (a *App) newRoomStream(q *request, s *streamer) (*roomStream, error) {
+	if _, _, err := q.roomOf(); err != nil {
+		return nil, err
+	}
+	from := q.Header.Get("Last-Event-ID")
+	if from == "" {
+		from = q.URL.Query().Get("after")
+	}
+	after, err := strconv.ParseUint(from, 10, 64)
+	if err != nil {
+		after = 0
+	}
+	t := &roomStream{a: a, q: q, s: s, after: after, open: map[dialogue.EventID]string{}}
+	if after > 0 { // the day of the last line, so that it is not named again
+		last, err := q.o.Messages(client.ID(q.PathValue("id")), client.Query{Room: t.room(), Before: after + 1, Limit: 1})
+		if err == nil && len(last) > 0 {
+			t.day = a.words().Day(last[0].Time.Local(), a.cfg.Now().Local())
+		}
+	}
+	return t, nil
+}
+
+func (t *roomStream) room() dialogue.Room {
+	n, _ := strconv.ParseUint(t.q.PathValue("room"), 10, 8)
+	return dialogue.Room(n)
+}
+
+// follow sends what is new in the room, and then the blocks around it.
+func (t *roomStream) follow(client.Change) error {
+	d, r, err := t.q.roomOf()
+	if err != nil {
+		return err
+	}
+	w := t.a.words()
+	set := t.a.pages.set("room", w)
+	list, err := t.q.o.Messages(d.ID, client.Query{Room: r.Room, After: t.after})
+	if err != nil {
+		return err
+	}
+	b := t.a.newLines(d, r.Room, w)
+	b.day = t.day
+	var fresh, waiting []line
+	for _, m := range list {
+		if m.Seq == 0 {
+			waiting = append(waiting, b.line(m))
+		} else if m.Seq > t.after {
+			fresh = append(fresh, b.line(m))
+			t.after = m.Seq
+		}
+	}
+	t.day = b.day
+	if len(fresh) > 0 {
+		add, err := renderBlock(set, "lines", fresh)
+		if err != nil {
+			return err
+		}
+		if err := t.s.send("add", strconv.FormatUint(t.after, 10), update{ID: "talk", HTML: string(add.HTML)}); err != nil {
+			return err
+		}
+	}
+	if err := t.files(d, r.Room, b, fresh); err != nil {
+		return err
+	}
+	m := t.a.roomHead(d, r, w)
+	m.Waiting = waiting
+	v := &view{Page: "room", Main: m, D: t.a.dialogue(d, "r/"+itoa(int(r.Room))), Live: []string{"places", "banner", "waiting", "readers"}}
+	v.D.SideRoom = m.Side
+	if err := t.a.finish(v, t.q.Request); err != nil {
+		return err
+	}
+	for _, name := range v.Live {
+		if err := t.s.put(v.Blocks[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files sends the state of attachments that are being fetched. It looks at
+// the lines of a page at most.
+func (t *roomStream) files(d client.Dialogue, room dialogue.Room, b *lineMaker, fresh []line) error {
+	for _, l := range fresh {
+		if l.File != nil && !l.Message.File.Here {
+			t.open[l.ID] = ""
+		}
+	}
+	if len(fresh) == 0 && len(t.open) == 0 && t.s.sent["files"] != "" {
+		return nil
+	}
+	t.s.sent["files"] = "looked"
+	list, err := t.q.o.Messages(d.ID, client.Query{Room: room, Limit: pageOfTalk})
+	if err != nil {
+		return err
+	}
+	set := t.a.pages.set("room", b.w)
+	for _, m := range list {
+		if m.File == nil || m.Seq == 0 || m.File.Here && t.open[m.ID] == "" {
+			continue
+		}
+		put, err := renderBlock(set, "file-state", b.file(m))
+		if err != nil {
+			return err
+		}
+		put.ID = "file-" + m.ID.String()
+		t.open[m.ID] = put.Version
+		if err := t.s.put(put); err != nil {
+			return err
+		}
+		if m.File.Here {
+			delete(t.open, m.ID)
+		}
+	}
+	return nil
+}
+
+// maxSay bounds a posted message with its file.
+const maxSay = wire.MaxFile + maxForm
+
+// postSay sends a message. A file is not held in memory: what the browser
+// sends beyond a little lies in a temporary file until the vault has it.
+func (a *App) postSay(q *request) (result, error) {
+	d, r, err := q.roomOf()
+	if err != nil {
+		return failed(err)
+	}
+	f, draft, err := a.readSay(q)
+	if q.MultipartForm != nil {
+		defer q.MultipartForm.RemoveAll()
+	}
+	if err != nil {
+		return failed(err)
+	}
+	draft.Room = r.Room
+	if f.ok() {
+		_, err = q.o.Say(q.within(), d.ID, draft)
+		if err == nil {
+			return goTo(q.below("r/" + itoa(int(r.Room)) + "#end"))
+		}
+		if q.o.ctx.Err() != nil {
+			a.keepDraft(q.URL.Path, f.Get("text"))
+			return failed(err)
+		}
+		field := ""
+		switch {
+		case errors.Is(err, client.ErrText), errors.Is(err, client.ErrOutbox):
+			field = "text"
+		case errors.Is(err, client.ErrFileSize), errors.Is(err, client.ErrFileEmpty),
+			errors.Is(err, dialogue.ErrNameBlank), errors.Is(err, dialogue.ErrNameHidden), errors.Is(err, dialogue.ErrNameLong):
+			field = "file"
+		}
+		f.fault(field, a.words().Problem(err))
+	}
+	v, err := a.roomView(q, d, r, f)
+	if err != nil {
+		return failed(err)
+	}
+	return show(v)
+}
+
+// readSay reads the form of a room.
+func (a *App) readSay(q *request) (*form, client.Draft, error) {
+	var draft client.Draft
+	w := a.words()
+	f := &form{values: url.Values{}}
+	q.Body = http.MaxBytesReader(q.w, q.Body, maxSay)
+	err := q.ParseMultipartForm(maxForm)
+	if errors.Is(err, http.ErrNotMultipart) {
+		err = q.ParseForm()
+	}
+	var large *http.MaxBytesError
+	if err != nil && !errors.As(err, &large) && !errors.Is(err, multipart.ErrMessageTooLarge) {
+		return nil, draft, errors.Join(errTooLarge, err)
+	}
+	if q.PostForm != nil {
+		f.values = q.PostForm
+	}
+	if err != nil {
+		f.fault("file", w.T("problem.filesize"))
+		return f, draft, nil
+	}
+	draft.Text = strings.ReplaceAll(f.Get("text"), "\r\n", "\n")
+	if len(draft.Text) > wire.MaxText {
+		f.fault("text", w.T("problem.textlong", "size", w.Bytes(wire.MaxText)))
+	}
+	if reply := f.Get("reply"); reply != "" {
+		if draft.ReplyTo, err = parseEvent(reply); err != nil {
+			f.fault("", w.Problem(err))
+		}
+	}
+	draft.Readers = readersOf(f)
+	a.addFile(q, f, &draft)
+	if draft.File == nil && f.ok() && strings.TrimSpace(draft.Text) == "" {
+		f.fault("text", w.T("problem.textempty"))
+	}
+	return f, draft, nil
+}
+
+// readersOf reads whom the page named as readers. A page without them, which
+// was not ours, leaves it to the client.
+func readersOf(f *form) []dialogue.SeatID {
+	if f.Get("shown") == "" {
+		return nil
+	}
+	l := []dialogue.SeatID{}
+	for _, s := range f.values["reader"] {
+		var id dialogue.SeatID
+		if len(s) != 2*len(id) {
+			continue
+		}
+		if _, err := hex.Decode(id[:], []byte(s)); err == nil && len(l) < wire.MaxSeats {
+			l = append(l, id)
+		}
+	}
+	return l
+}
+
+func (a *App) addFile(q *request, f *form, draft *client.Draft) {
+	if q.MultipartForm == nil || len(q.MultipartForm.File["file"]) == 0 {
+		return
+	}
+	h := q.MultipartForm.File["file"][0]
+	w := a.words()
+	switch {
+	case h.Filename == "":
+		return // no file was chosen
+	case h.Size > wire.MaxFile:
+		f.fault("file", w.T("problem.filesize"))
+		return
+	case h.Size == 0:
+		f.fault("file", w.T("problem.fileempty"))
+		return
+	}
+	file, err := h.Open()
+	if err != nil {
+		f.fault("file", w.T("problem.other"))
+		return
+	}
+	draft.FileName, draft.File = h.Filename, file
+}
+
+// postSeen notes that the person has seen the room as it is; the script posts
+// it when lines arrive while the page is looked at.
+func (a *App) postSeen(q *request) (result, error) {
+	d, r, err := q.roomOf()
+	if err != nil {
+		return failed(err)
+	}
+	if err := q.o.MarkRead(d.ID, r.Room); err != nil {
+		return failed(err)
+	}
+	q.w.WriteHeader(http.StatusNoContent)
+	return done()
+}
+
+// postAgain sends a message that came back, to its readers of now.
+func (a *App) postAgain(q *request) (result, error) {
+	return a.withWaiting(q, "again", func(id client.ID, event dialogue.EventID) error {
+		return q.o.SendAgain(q.within(), id, event)
+	})
+}
+
+// postDiscard gives up a message that waits or came back.
+func (a *App) postDiscard(q *request) (result, error) {
+	return a.withWaiting(q, "discarded", q.o.Discard)
+}
+
+func (a *App) withWaiting(q *request, said string, do func(client.ID, dialogue.EventID) error) (result, error) {
+	d, r, err := q.roomOf()
+	if err != nil {
+		return failed(err)
+	}
+	event, err := q.eventOf()
+	if err != nil {
+		return failed(err)
+	}
+	if err := do(d.ID, event); err != nil {
+		if errors.Is(err, client.ErrNoMessage) { // it went meanwhile
+			return goTo(q.below("r/" + itoa(int(r.Room))))
+		}
+		return failed(err)
+	}
+	return goTo(q.below("r/" + itoa(int(r.Room)) + "?said=" + said))
+}
+
+// file gives an attachment, to be kept, never to be shown by the browser.
+func (a *App) file(q *request) (result, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return failed(err)
+	}
+	event, err := q.eventOf()
+	if err != nil {
+		return failed(err)
+	}
+	out := &attachment{w: q.w, name: a.fileName(q, d, event)}
+	err = q.o.OpenFile(q.Context(), d.ID, event, out)
+	if out.begun {
+		return done() // what is cut off shows in the length
+	}
+	if err != nil {
+		return failed(err)
+	}
+	out.begin()
+	return done()
+}
+
+// fileName finds what a file is called, and its size, in the rooms' lines.
+func (a *App) fileName(q *request, d client.Dialogue, event dialogue.EventID) string {
+	for _, r := range d.Rooms {
+		list, err := q.o.Messages(d.ID, client.Query{Room: r.Room})
+		if err != nil {
+			continue
+		}
+		for _, m := range list {
+			if m.ID == event && m.File != nil {
+				return m.File.Name
+			}
+		}
+	}
+	return "file"
+}
+
+// An attachment is an answer whose headers go out with the first byte, so
+// that an error before it can still be a page.
+type attachment struct {
+	w     http.ResponseWriter
+	name  string
+	begun bool
+}
+
+func (a *attachment) begin() {
+	if a.begun {
+		return
+	}
+	a.begun = true
+	h := a.w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": a.name}))
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
+}
+
+func (a *attachment) Write(p []byte) (int, error) {
+	a.begin()
+	return a.w.Write(p)
+}
+
+var _ io.Writer = (*attachment)(nil)
