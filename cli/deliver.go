@@ -30,6 +30,16 @@ func (s *session) refresh(id client.ID) error {
 	return err
 }
 
+// stale tells whether an error may come from not knowing what is new, after it
+// has learnt that.
+func (s *session) stale(id client.ID, err error) bool {
+	switch code, _, _ := explain(err); code {
+	case exitRules, exitNotFound, exitWaiting:
+		return s.refresh(id) == nil
+	}
+	return false
+}
+
 func (s *session) try(id client.ID, limit time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
@@ -119,8 +129,7 @@ func (s *session) keepAlarms(known []string) error {
 	return s.v.Update(func(tx *vault.Tx) error { return tx.Global().Put([]byte(keyAlarms), b) })
 }
 
-// find finds a dialogue by the beginning of its name or id, and shows its
-// alarms.
+// find finds a dialogue by the beginning of its name or id.
 func (s *session) find(prefix string) (client.Dialogue, error) {
 	id, err := s.Find(prefix)
 	if err != nil {

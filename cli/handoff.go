@@ -112,6 +112,9 @@ func parseHandoff(b []byte) (n handoffNote, err error) {
 	if err := json.Unmarshal(b, &n); err != nil {
 		return handoffNote{}, err
 	}
+	if again, err := json.Marshal(n); err != nil || !bytes.Equal(again, b) {
+		return handoffNote{}, errHandoff
+	}
 	at, err := netip.ParseAddrPort(n.Address)
 	secret, serr := hex.DecodeString(n.Secret)
 	if err != nil || serr != nil || !at.Addr().IsLoopback() || at.Port() == 0 || at.String() != n.Address || len(secret) != 32 {

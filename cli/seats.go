@@ -128,10 +128,17 @@ func (s *session) invite(prefix, side string, o client.InviteOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.Side, err = s.side(d.ID, side); err != nil {
+	o.Side, err = s.side(d.ID, side)
+	if s.stale(d.ID, err) {
+		o.Side, err = s.side(d.ID, side)
+	}
+	if err != nil {
 		return err
 	}
 	card, seat, err := s.Invite(s.ctx, d.ID, o)
+	if s.stale(d.ID, err) {
+		card, seat, err = s.Invite(s.ctx, d.ID, o)
+	}
 	if err != nil {
 		return err
 	}

@@ -148,36 +148,45 @@ func (s *session) say(prefix, text string, f sayFlags) error {
 	if err != nil {
 		return err
 	}
-	draft := client.Draft{Text: text}
-	if draft.Room, err = s.room(d, f.room); err != nil {
-		return err
+	room, event, err := s.draft(d, text, f)
+	if s.stale(d.ID, err) {
+		room, event, err = s.draft(d, text, f)
 	}
-	if f.replyTo != "" {
-		m, err := s.message(d, f.replyTo)
-		if err != nil {
-			return err
-		}
-		if m.Room != draft.Room {
-			return usage("the message that --reply-to names is in another room")
-		}
-		draft.ReplyTo = m.ID
-	}
-	if f.file != "" {
-		file, err := os.Open(f.file)
-		if err != nil {
-			return &failure{exitUsage, "the file can't be read: " + err.Error(), "Check --file"}
-		}
-		defer file.Close()
-		draft.File, draft.FileName = file, filepath.Base(f.file)
-	}
-	event, err := s.Say(s.ctx, d.ID, draft)
 	if err != nil {
 		return err
 	}
 	if _, err := s.deliver(d.ID); err != nil {
 		return err
 	}
-	return s.said(d.ID, draft.Room, event)
+	return s.said(d.ID, room, event)
+}
+
+// draft puts a message into the outbox.
+func (s *session) draft(d client.Dialogue, text string, f sayFlags) (r dialogue.Room, id dialogue.EventID, err error) {
+	if r, err = s.room(d, f.room); err != nil {
+		return r, id, err
+	}
+	draft := client.Draft{Room: r, Text: text}
+	if f.replyTo != "" {
+		m, err := s.message(d, f.replyTo)
+		if err != nil {
+			return r, id, err
+		}
+		if m.Room != r {
+			return r, id, usage("the message that --reply-to names is in another room")
+		}
+		draft.ReplyTo = m.ID
+	}
+	if f.file != "" {
+		file, err := os.Open(f.file)
+		if err != nil {
+			return r, id, &failure{exitUsage, "the file can't be read: " + err.Error(), "Check --file"}
+		}
+		defer file.Close()
+		draft.File, draft.FileName = file, filepath.Base(f.file)
+	}
+	id, err = s.Say(s.ctx, d.ID, draft)
+	return r, id, err
 }
 
 // said says where a message is now.
@@ -213,7 +222,13 @@ func (s *session) message(d client.Dialogue, name string) (client.Message, error
 		seq = 0
 	}
 	var found []client.Message
+	rooms := []client.Room{{Room: dialogue.Plenary}}
 	for _, r := range d.Rooms {
+		if r.Room != dialogue.Plenary {
+			rooms = append(rooms, r)
+		}
+	}
+	for _, r := range rooms { // the plenary's lines stay when one has no seat any more
 		list, err := s.Messages(d.ID, client.Query{Room: r.Room})
 		if err != nil {
 			return client.Message{}, err

@@ -20,9 +20,9 @@ func (a *app) wordsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "words DIALOGUE [SEAT]", Short: "Read words aloud, or follow somebody who does",
 		Long: `Begins a reading, unless one of yours is still going on, and shows its six
-words on one line. Read five aloud, to people who know your voice, and the sixth
-when they ask: they type it. With SEAT it shows the five words that this person
-ought to be reading; the sixth one has to be heard.`,
+words on one line. Read them aloud, to people who know your voice: they follow
+five, and give the sixth to parley verify. With SEAT it shows the five words that
+this person ought to be reading; the sixth one has to be heard.`,
 		Example: "  parley words Orva\n  parley words Orva \"Halden Royce\"\n  parley verify Orva \"Halden Royce\" ladder",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
@@ -84,7 +84,7 @@ func (s *session) readAloud(id client.ID) error {
 	if d.Reading != nil {
 		l.ID = d.Reading.ID.String()
 	}
-	s.a.tell("%s reads. Five aloud, then the sixth, which who listens types.", clean(d.Me.Name))
+	s.a.tell("%s reads. Whoever listens follows five of these words, and types the sixth as heard.", clean(d.Me.Name))
 	return s.a.result(l, "%s", strings.Join(list, " "))
 }
 

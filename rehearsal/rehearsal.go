@@ -225,6 +225,9 @@ func (r *Rehearsal) seatMe(ctx context.Context, card string) (err error) {
 	if r.id, err = join(ctx, r.me, card); err != nil {
 		return err
 	}
+	if err := r.me.SetTitle(r.id, r.lines.one("title")); err != nil {
+		return err
+	}
 	return until(ctx, r.me, func() bool {
 		d, err := r.me.Dialogue(r.id)
 		return err == nil && d.Standing == client.StandingIn && len(d.Seats) > 0 && len(d.Missing) == 0
