@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"parley/client"
+	"parley/internal/words"
+	"parley/vault"
+)
+
+// deliverTime is how long a command tries to bring out what it made.
+const deliverTime = 10 * time.Second
+
+// refreshTime is how long a command tries to learn what is new first.
+const refreshTime = 5 * time.Second
+
+// deliver brings what was made to the relay and reads it back. It tells
+// whether that worked: otherwise it waits in the vault and goes with the next
+// command that can.
+func (s *session) deliver(id client.ID) (bool, error) { return s.try(id, deliverTime) }
+
+// refresh learns what is new, where the relay answers.
+func (s *session) refresh(id client.ID) error {
+	_, err := s.try(id, refreshTime)
+	return err
+}
+
+// stale tells whether an error may come from not knowing what is new, after it
+// has learnt that.
+func (s *session) stale(id client.ID, err error) bool {
+	switch code, _, _ := explain(err); code {
+	case exitRules, exitNotFound, exitWaiting:
+		return s.refresh(id) == nil
+	}
+	return false
+}
+
+func (s *session) try(id client.ID, limit time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
+	defer cancel()
+	err := s.Sync(ctx, id, 0)
+	switch {
+	case err == nil:
+		return true, nil
+	case s.ctx.Err() != nil:
+		return false, s.ctx.Err()
+	case errors.Is(err, client.ErrOffline), errors.Is(err, context.DeadlineExceeded):
+		return false, nil
+	}
+	return false, err
+}
+
+// delivery in words, for people and for JSON.
+func delivery(done bool) (sentence, state string) {
+	if done {
+		return "in the room", string(client.StateRoom)
+	}
+	return "waiting to be delivered; it goes with the next command, or with: parley sync", string(client.StateWaiting)
+}
+
+// keyAlarms is where the vault keeps which alarms were shown.
+const keyAlarms = "cli alarms"
+
+// warn shows the alarms of a dialogue on stderr. fresh tells whether one is
+// there that no earlier command with remember has shown.
+func (s *session) warn(d client.Dialogue, remember bool) (fresh bool, err error) {
+	if len(d.Alarms) == 0 {
+		return false, nil
+	}
+	known, err := s.knownAlarms()
+	if err != nil {
+		return false, err
+	}
+	w := words.For(words.English)
+	before := len(known)
+	for _, al := range d.Alarms {
+		text := w.Alarm(al)
+		s.a.tell("SAFETY %s: %s\n  What happened: %s\n  For your safety: %s\n  What to do now: %s",
+			clean(d.Title), clean(text.Title), clean(text.Happened), clean(text.Safety), clean(text.Now))
+		name := fmt.Sprintf("%s %s %s %d %d", d.ID, al.Kind, al.Seat.ID, al.Seat.Seconds, al.Time.Unix())
+		if !slices.Contains(known, name) {
+			known = append(known, name)
+		}
+	}
+	if len(known) == before || !remember {
+		return len(known) > before, nil
+	}
+	return true, s.keepAlarms(known)
+}
+
+// warnNew is warn for the commands that end with a safety warning where an
+// alarm is new.
+func (s *session) warnNew(d client.Dialogue) error {
+	fresh, err := s.warn(d, true)
+	if err == nil && fresh {
+		err = errAlarm
+	}
+	return err
+}
+
+// maxAlarms is how many alarms are remembered; older ones would be shown as
+// new once more.
+const maxAlarms = 200
+
+func (s *session) knownAlarms() (known []string, err error) {
+	err = s.v.View(func(tx *vault.Tx) error {
+		b, err := tx.Global().Get([]byte(keyAlarms))
+		if errors.Is(err, vault.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(b, &known)
+	})
+	return known, err
+}
+
+func (s *session) keepAlarms(known []string) error {
+	b, err := json.Marshal(known[max(0, len(known)-maxAlarms):])
+	if err != nil {
+		return err
+	}
+	return s.v.Update(func(tx *vault.Tx) error { return tx.Global().Put([]byte(keyAlarms), b) })
+}
+
+// find finds a dialogue by the beginning of its name or id.
+func (s *session) find(prefix string) (client.Dialogue, error) {
+	id, err := s.Find(prefix)
+	if err != nil {
+		return client.Dialogue{}, err
+	}
+	return s.Dialogue(id)
+}

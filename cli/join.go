@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"parley/client"
+	"parley/vault"
+)
+
+const (
+	// holdTime is how long a join that waits keeps the vault at a time, and
+	// restTime how long others then have to take it.
+	holdTime = 700 * time.Millisecond
+	restTime = 300 * time.Millisecond
+	// holdSlow is as far as holdTime grows where a relay is too slow to answer
+	// within it: less than others wait for the vault.
+	holdSlow = 5 * time.Second
+
+	maxCardText = 64 << 10
+)
+
+type joinLine struct {
+	ID       string   `json:"id"`
+	Standing string   `json:"standing"`
+	Side     string   `json:"side"`
+	Name     string   `json:"name"`
+	Words    []string `json:"words,omitempty"`
+}
+
+func (a *app) joinCommand() *cobra.Command {
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use: "join CARD|-", Short: "Take the seat of a card, and wait to be let in",
+		Long: `Shows the ground rules on stderr and takes the seat. Taking a head's seat agrees
+to the rules for the side. Then it waits for the others to let you in, and ends
+with 0 when they did; with 6 when they did not within the time of --wait. Then
+nothing is lost, and parley sync goes on with it. The id of the dialogue stands
+alone on one line of stdout. A - reads the card from stdin.`,
+		Example: `  parley join "parley:AbC..."
+  parley join - --wait 1h < card`,
+		Args: takes("CARD"),
+	}
+	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait to be let in")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if wait < 0 {
+			return usage("--wait is not negative")
+		}
+		card, err := a.cardText(args[0])
+		if err != nil {
+			return err
+		}
+		key, err := a.unlock()
+		if err != nil {
+			return err
+		}
+		j := joiner{a: a, key: key, card: card, hold: holdTime, until: time.Now().Add(wait)}
+		return j.join(cmd.Context())
+	}
+	return cmd
+}
+
+func (a *app) cardText(arg string) (string, error) {
+	if arg != "-" {
+		return arg, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(a.In, maxCardText+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > maxCardText {
+		return "", client.ErrCard
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// A joiner joins and waits, opening the vault again and again for a moment.
+type joiner struct {
+	a     *app
+	key   *vault.Key
+	card  string
+	hold  time.Duration
+	until time.Time
+
+	id   client.ID
+	view client.CardView
+}
+
+// turn opens the vault for one step.
+func (j *joiner) turn(ctx context.Context, f func(*session) error) (err error) {
+	s, err := j.a.openKey(ctx, j.key, "join")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return f(s)
+}
+
+func (j *joiner) join(ctx context.Context) error {
+	if err := j.take(ctx); err != nil {
+		return err
+	}
+	if len(j.view.Words) > 0 {
+		j.a.tell("Your four words, for whoever gave you the card: %s", strings.Join(j.view.Words, " "))
+	}
+	standing, err := j.wait(ctx)
+	if err != nil {
+		return err
+	}
+	l := joinLine{string(j.id), string(standing), j.view.Side, j.view.Name, j.view.Words}
+	if err := j.a.result(l, "%s", j.id); err != nil {
+		return err
+	}
+	switch standing {
+	case client.StandingIn:
+		j.a.tell("You are in.")
+		return nil
+	case client.StandingWaiting:
+		return &failure{exitWaiting, "the others have not let you in yet", "Nothing is lost. Go on with: parley sync --wait 10m"}
+	case client.StandingRefused:
+		return client.ErrCardUsed
+	}
+	return &failure{exitRules, "you are not in this dialogue: " + standings[standing], ""}
+}
+
+// take looks at the card and posts, again and again while the relay does not
+// answer or has nothing about the card yet.
+func (j *joiner) take(ctx context.Context) error {
+	for shown := false; ; {
+		err := j.turn(ctx, func(s *session) (err error) {
+			if !shown {
+				view, err := s.Look(ctx, j.card)
+				if err != nil && !errors.Is(err, client.ErrCardUsed) { // used, perhaps, by this very vault
+					return err
+				}
+				if err == nil {
+					j.show(view)
+					j.view, shown = view, true
+				}
+			}
+			var view client.CardView
+			j.id, view, err = s.Join(ctx, j.card)
+			if err == nil && view.Name != "" {
+				j.view = view
+			}
+			return err
+		})
+		if !errors.Is(err, client.ErrOffline) || ctx.Err() != nil || !time.Now().Before(j.until) {
+			if errors.Is(err, client.ErrOffline) {
+				return &failure{exitWaiting, "the relay can't be reached, or has not been told of the card yet", "Nothing was sent. Try the same card again."}
+			}
+			return err
+		}
+		pause(ctx, min(time.Second, time.Until(j.until)))
+	}
+}
+
+func (j *joiner) show(v client.CardView) {
+	head := mark(v.Head, ", as its head: taking the seat agrees to the rules for this side")
+	j.a.tell("%s invites %s to a seat on the side %s%s.", clean(v.Convenor), clean(v.Name), clean(v.Side), head)
+	j.a.rules(v.Rules, v.Sides)
+}
+
+// wait waits until the seat is taken, refused or the time is over.
+func (j *joiner) wait(ctx context.Context) (client.Standing, error) {
+	for {
+		standing := client.StandingWaiting
+		err := j.turn(ctx, func(s *session) error {
+			hold, cancel := context.WithTimeout(ctx, j.hold)
+			defer cancel()
+			err := s.Sync(hold, j.id, min(j.hold/2, max(0, time.Until(j.until))))
+			if slow := hold.Err() != nil; slow && ctx.Err() == nil {
+				j.hold, err = min(2*j.hold, holdSlow), nil
+			}
+			d, derr := s.Dialogue(j.id)
+			if standing = d.Standing; derr != nil || standing != client.StandingIn {
+				return errors.Join(err, derr)
+			}
+			_, err = s.deliver(j.id) // that one is there
+			return err
+		})
+		switch {
+		case errors.Is(err, client.ErrOffline):
+		case ctx.Err() != nil:
+			return client.StandingWaiting, nil // interrupted: it goes on with the next sync
+		case err != nil:
+			return standing, err
+		}
+		if standing != client.StandingWaiting || !time.Now().Before(j.until) {
+			return standing, nil
+		}
+		pause(ctx, restTime)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// harmless tells whether a terminal shows r and does nothing else with it.
+// Joiners are part of how some languages are written; marks that turn the
+// direction of a whole line are not let through.
+func harmless(r rune) bool {
+	switch {
+	case r == '\u200c' || r == '\u200d':
+		return true
+	case r == '\u2028' || r == '\u2029':
+		return false
+	}
+	return !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs)
+}
+
+// clean makes somebody's text harmless in one line of a terminal: what would
+// be obeyed instead of shown becomes U+FFFD, and a line end a blank.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r == '\r':
+			return -1
+		case !harmless(r):
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+}
+
+// cleanLines is clean for a text of several lines, each after indent but the
+// first.
+func cleanLines(s, indent string) string {
+	lines := strings.Split(strings.TrimRight(s, "\r\n"), "\n")
+	for i := range lines {
+		lines[i] = clean(lines[i])
+	}
+	return strings.Join(lines, "\n"+indent)
+}
+
+// emit writes one JSON object in a line. Beyond what JSON asks for, it escapes
+// what a terminal would obey.
+func (a *app) emit(v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	var out strings.Builder
+	for _, r := range strings.TrimSuffix(b.String(), "\n") {
+		switch {
+		case harmless(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	_, err := fmt.Fprintln(a.Out, out.String())
+	return err
+}
+
+// result writes what a command was asked for: the object with --json, else
+// the line.
+func (a *app) result(v any, format string, args ...any) error {
+	if a.json {
+		return a.emit(v)
+	}
+	_, err := fmt.Fprintf(a.Out, format+"\n", args...)
+	return err
+}
+
+// tell writes a sentence beside the result.
+func (a *app) tell(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }
+
+// table aligns rows whose cells stand between tabs.
+func table(w io.Writer, rows []string) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(t, r)
+	}
+	return t.Flush()
+}
+
+// row makes a row of a table of other people's words.
+func row(cells ...string) string {
+	for i := range cells {
+		cells[i] = clean(cells[i])
+	}
+	return strings.Join(cells, "\t")
+}
+
+// stamp is a time in JSON: RFC 3339, in UTC; empty for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
