@@ -26,6 +26,7 @@ type record struct {
 	File    *dialogue.File
 	Time    uint64 // its author's claim, minutes since 1970
 	LogTime uint64
+	Read    uint64 // when this vault read it, by its own clock
 }
 
 // fold applies an entry and keeps what came of it.
@@ -120,7 +121,7 @@ func (m *member) record(sp *vault.Space, n dialogue.Note, r record, e dialogue.E
 	} else if e.Commit != nil {
 		r.Time = e.Commit.Time
 	}
-	r.LogTime = m.state.LogTime
+	r.LogTime, r.Read = m.state.LogTime, m.c.minute()
 	seq := m.acct.NextSeq
 	m.acct.NextSeq++
 	if n.Kind == dialogue.NoteAttempt || n.Kind == dialogue.NoteCharter {

@@ -20,10 +20,10 @@ const (
 )
 
 // run keeps a dialogue in step until ctx ends: one loop reads, one posts, one
-// looks into cards' boxes, one moves files.
+// looks into cards' boxes, one moves files, one deletes what is over.
 func (m *member) run(ctx context.Context) {
 	var loops sync.WaitGroup
-	for _, f := range []func(context.Context) error{m.readOnce, m.pushOnce, m.watchOnce, m.filesOnce} {
+	for _, f := range []func(context.Context) error{m.readOnce, m.pushOnce, m.watchOnce, m.filesOnce, m.expireOnce} {
 		loops.Go(func() { m.loop(ctx, f) })
 	}
 	loops.Wait()
@@ -251,6 +251,7 @@ func (m *member) syncOnce(ctx context.Context, first bool) error {
 		m.proceed,
 		func() error { return m.filesStep(ctx) },
 		func() error { return m.push(ctx) },
+		m.expire,
 	} {
 		if err := step(); err != nil {
 			m.failed(ctx, err)

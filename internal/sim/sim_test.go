@@ -31,8 +31,12 @@ func play(t *testing.T, seed uint64, f func(*World)) {
 
 // table seats a convenor and two heads.
 func table(w *World) (ruth, halden, corin *Person) {
+	return tableOf(w, dialogue.Preset(dialogue.TrackTwo))
+}
+
+func tableOf(w *World, rules dialogue.Rules) (ruth, halden, corin *Person) {
 	ruth = w.Person("Ruth")
-	ruth.Start("North", "South")
+	ruth.Start(rules)
 	return ruth, w.Invite(ruth, 1, "Halden"), w.Invite(ruth, 2, "Corin")
 }
 
@@ -255,6 +259,30 @@ func TestMessageComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.reads(mira, 0, "Corin: For two only.")
+	})
+}
+
+func TestMessagesDisappear(t *testing.T) {
+	play(t, 7, func(w *World) {
+		rules := dialogue.Preset(dialogue.TrackTwo)
+		rules.RetentionDays = 1
+		ruth, halden, corin := tableOf(w, rules)
+		halden.say(0, "For a day.")
+		w.reads(ruth, 0, "Halden: For a day.")
+		w.reads(corin, 0, "Halden: For a day.")
+		time.Sleep(26 * time.Hour)
+		// Nobody spoke, so log time stands still, and the clock alone does not count yet.
+		if l := ruth.said(0); len(l) != 1 {
+			t.Errorf("too early: %q", l)
+		}
+		corin.say(0, "A day later.")
+		ruth.say(0, "Indeed.")
+		time.Sleep(2 * time.Hour)
+		for _, p := range w.People {
+			if l := p.said(0); !slices.Equal(l, []string{"Corin: A day later.", "Ruth: Indeed."}) {
+				t.Errorf("%s still has %q", p.Name, l)
+			}
+		}
 	})
 }
 

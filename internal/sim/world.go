@@ -164,10 +164,10 @@ func (p *Person) Restart() {
 // Address is the relay's.
 func (w *World) Address() relay.Address { return w.relay.Address() }
 
-// Start starts a dialogue of a track-two preset.
-func (p *Person) Start(sides ...string) client.ID {
+// Start starts a dialogue between North and South.
+func (p *Person) Start(rules dialogue.Rules) client.ID {
 	id, err := p.Client.Start(context.Background(), client.StartOptions{
-		Title: "The Orva Waters", Rules: dialogue.Preset(dialogue.TrackTwo), Sides: sides, Relay: p.W.Address(),
+		Title: "The Orva Waters", Rules: rules, Sides: []string{"North", "South"}, Relay: p.W.Address(),
 	})
 	if err != nil {
 		p.W.T.Fatal(err)
