@@ -427,10 +427,12 @@ func TestChunksAreBoundToTheirHash(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	tb := sit(t)
 	for name, breakIt := range map[string]func(map[string][]byte){
-		"nothing":        func(m map[string][]byte) { clear(m) },
-		"no walk":        func(m map[string][]byte) { delete(m, keyWalk) },
-		"short walk":     func(m map[string][]byte) { m[keyWalk] = m[keyWalk][1:] },
-		"no plenary":     func(m map[string][]byte) { maps.DeleteFunc(m, func(k string, _ []byte) bool { return k[:1] == keyGroup }) },
+		"nothing":    func(m map[string][]byte) { clear(m) },
+		"no walk":    func(m map[string][]byte) { delete(m, keyWalk) },
+		"short walk": func(m map[string][]byte) { m[keyWalk] = m[keyWalk][1:] },
+		"no plenary": func(m map[string][]byte) {
+			maps.DeleteFunc(m, func(k string, _ []byte) bool { return k[:1] == keyGroup })
+		},
 		"broken pending": func(m map[string][]byte) { m[pendingKey(Plenary)] = []byte{1} },
 	} {
 		m := maps.Clone(tb.ruth.stored)

@@ -111,6 +111,16 @@ func (l *Log) Stage(r Room, minute uint64, c mls.CommitContent) (*mls.PendingCom
 	return p, d, nil
 }
 
+// Unstage forgets a staged commit that was read back and does not count.
+func (l *Log) Unstage(r Room) Delta {
+	var d Delta
+	if x := l.rooms[r]; x != nil {
+		x.pending = nil
+		d.delete(pendingKey(r))
+	}
+	return d
+}
+
 // CommitFits tells whether a handshake message fits in a head cell.
 func CommitFits(message []byte) bool { return len(message) < contentSize }
 

@@ -139,7 +139,7 @@ func (m *member) uploadPart(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	box, key, err := fileBox(it.File.File.Box, m.acct.Terms)
+	box, key, err := fileBox(it.File.File.Box, m.terms())
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (m *member) uploadPart(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	r, err := m.c.relayAt(m.acct.Relay)
+	r, err := m.relay()
 	if err != nil {
 		return err
 	}
@@ -266,11 +266,11 @@ func here(sp *vault.Space, event dialogue.EventID) (int, error) {
 
 // fetch brings what is missing of a file into the vault, a page a transaction.
 func (m *member) fetch(ctx context.Context, event dialogue.EventID, f *dialogue.File) error {
-	box, key, err := fileBox(f.Box, m.acct.Terms)
+	box, key, err := fileBox(f.Box, m.terms())
 	if err != nil {
 		return err
 	}
-	r, err := m.c.relayAt(m.acct.Relay)
+	r, err := m.relay()
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,10 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 		}
 	case dialogue.NoteHello, dialogue.NoteFounded:
 		return nil
+	case dialogue.NoteAttempt:
+		if n.By == m.acct.Me {
+			return nil
+		}
 	}
 	return m.record(sp, n, record{ID: n.Event}, e)
 }

@@ -468,7 +468,7 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 
 // readCard reads what is new in a card's box. Only the reader touches w.from.
 func (m *member) readCard(ctx context.Context, x dialogue.Seat, w *watch) error {
-	r, err := m.c.relayAt(m.acct.Relay)
+	r, err := m.relay()
 	if err != nil {
 		return err
 	}

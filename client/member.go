@@ -223,6 +223,20 @@ func apply(sp *vault.Space, d channel.Delta) error {
 	return nil
 }
 
+// relay is the client of this dialogue's relay.
+func (m *member) relay() (*relay.Client, error) {
+	m.mu.Lock()
+	address := m.acct.Relay
+	m.mu.Unlock()
+	return m.c.relayAt(address)
+}
+
+func (m *member) terms() terms {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.acct.Terms
+}
+
 // me is one's own seat, or nil while there is no state.
 func (m *member) me() *dialogue.Seat {
 	if m.state == nil {

@@ -122,7 +122,7 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 		mode = relay.Mode64
 	}
 	m.mu.Unlock()
-	r, err := m.c.relayAt(m.acct.Relay)
+	r, err := m.relay()
 	if err != nil {
 		return err
 	}

@@ -353,7 +353,7 @@ func (m *member) cellOf(it *item, i int) (*relay.Cell, error) {
 // post appends one cell. What a full or destroyed box refuses is not posted
 // again there: the end of the box makes it anew.
 func (m *member) post(ctx context.Context, it *item, i int, box *relay.Box, cell *relay.Cell) error {
-	r, err := m.c.relayAt(m.acct.Relay)
+	r, err := m.relay()
 	if err != nil {
 		return err
 	}

@@ -158,8 +158,13 @@ func (m *member) commitEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry
 	next, notes := dialogue.Apply(m.state, e)
 	for _, n := range notes {
 		if n.Kind == dialogue.NoteAttempt {
-			if own != nil {
-				return m.drop(sp, own.it)
+			if own != nil { // what voids it stood before it in the log: the chores stage another
+				if err := apply(sp, m.log.Unstage(got.Room)); err != nil {
+					return err
+				}
+				if err := m.drop(sp, own.it); err != nil {
+					return err
+				}
 			}
 			return m.keep(sp, next, notes, got.Place, e)
 		}

@@ -114,9 +114,6 @@ func (c *Client) Words(ctx context.Context, id ID, reader dialogue.SeatID) (word
 	if err != nil {
 		return nil, by, err
 	}
-	if v.Reader != m.acct.Me {
-		return all[:len(all)-1], v.Reader, nil
-	}
 	return all[:len(all)-1], v.Reader, nil
 }
 
