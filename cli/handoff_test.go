@@ -94,7 +94,9 @@ func TestHandoffImpostor(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, f := range map[string]func(http.ResponseWriter, *http.Request){
-		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://evil.example", 302) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://evil.example", http.StatusFound)
+		},
 		"a guess": func(w http.ResponseWriter, r *http.Request) {
 			json.NewEncoder(w).Encode(answer{"/open", strings.Repeat("0", 64)})
 		},

@@ -25,6 +25,7 @@ const killRounds = 14
 // room") stands in everybody's room, once, in one order, and whatever was
 // taken to be delivered later was.
 func TestKill(t *testing.T) {
+	needBinary(t)
 	t.Logf("-killseed %d", *killSeed)
 	w := newKillWorld(t)
 	defer func() { w.relay.kill() }()
