@@ -10,39 +10,49 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"parley/relay"
 )
 
-// binary is the real one, built once for all tests that run it.
-var binary string
+// binary is the real one, built once for all tests that ask for it with
+// needBinary.
+var (
+	binary    string
+	binaryDir string
+	built     = sync.OnceValue(build)
+)
 
 func TestMain(m *testing.M) {
-	code, err := withBinary(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
+	code := m.Run()
+	if binaryDir != "" {
+		os.RemoveAll(binaryDir)
 	}
 	os.Exit(code)
 }
 
-func withBinary(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "parley-binary-")
-	if err != nil {
-		return 0, err
+func needBinary(t *testing.T) {
+	t.Helper()
+	if err := built(); err != nil {
+		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "parley")
+}
+
+func build() (err error) {
+	if binaryDir, err = os.MkdirTemp("", "parley-binary-"); err != nil {
+		return err
+	}
+	binary = filepath.Join(binaryDir, "parley")
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
 	}
-	build := exec.Command("go", "build", "-o", binary, "parley/cmd/parley")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("the binary was not built: %w\n%s", err, out)
+	cmd := exec.Command("go", "build", "-o", binary, "parley/cmd/parley")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("the binary was not built: %w\n%s", err, out)
 	}
-	return m.Run(), nil
+	return nil
 }
 
 const testPassphrase = "correct horse battery"

@@ -69,7 +69,6 @@ type app struct {
 	passphraseFile string
 	json           bool
 	started        bool // the arguments were good
-	asked          string
 }
 
 // root makes the tree of commands.

@@ -32,6 +32,7 @@ import (
 //	line VAR              sets $VAR to stdout, which is one line
 //	holder HOME           waits until a process has that vault
 func TestScripts(t *testing.T) {
+	needBinary(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -199,6 +200,7 @@ func holder(ts *testscript.TestScript, neg bool, args []string) {
 // TestApplication: the application says where it is, a second one finds the
 // first, and neither a copied file nor a dead one misleads.
 func TestApplication(t *testing.T) {
+	needBinary(t)
 	t.Parallel()
 	home := filepath.Join(t.TempDir(), "home")
 	first, err := background(t.TempDir(), "--home", home, "--no-browser")
@@ -242,6 +244,7 @@ func TestApplication(t *testing.T) {
 
 // TestRehearse: a rehearsal opens by its address, and leaves nothing behind.
 func TestRehearse(t *testing.T) {
+	needBinary(t)
 	t.Parallel()
 	tmp := t.TempDir()
 	p := &process{cmd: exec.Command(binary, "rehearse", "--as", "head", "--no-browser", "--home", filepath.Join(tmp, "home")), done: make(chan error, 1)}
@@ -273,6 +276,7 @@ func TestRehearse(t *testing.T) {
 
 // TestTerminal rehearses on stdin and stdout.
 func TestTerminal(t *testing.T) {
+	needBinary(t)
 	t.Parallel()
 	cmd := exec.Command(binary, "rehearse", "--terminal", "--as", "head")
 	cmd.Env = quietEnv()
