@@ -272,6 +272,45 @@ func TestRemovedCannotFollow(t *testing.T) {
 	}
 }
 
+// TestRemovedReadsNothingMore: the removed end keeps all it had and does not
+// follow its removal; the relay gives it every cell, and a member even the key
+// of the next box.
+func TestRemovedReadsNothingMore(t *testing.T) {
+	tb := sit(t)
+	leaf := tb.ruth.Members(Plenary)[1].Leaf
+	tb.next()
+	tb.read(tb.halden)
+	kept := maps.Clone(tb.halden.stored)
+	tb.commit(tb.ruth, Plenary, mls.CommitContent{Removes: []mls.LeafIndex{leaf}})
+	tb.next()
+	tb.say(tb.ruth, Plenary, "among those who stay")
+	cells, ref, err := tb.ruth.SealLong(Plenary, make([]byte, 10_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref.Positions = tb.postChunks(tb.ruth, cells)
+	for _, helped := range []bool{false, true} {
+		removed, err := Load(cfg, maps.Clone(kept))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if helped {
+			removed.walk.enter(tb.ruth.walk.root, cfg)
+			if err := removed.rekeyAll(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range tb.box {
+			if got, _, err := removed.Step(&tb.box[i], false); err != nil || got != nil {
+				t.Errorf("with the box key %v, cell %d is not noise: %+v, %v", helped, i, got, err)
+			}
+		}
+		if n := len(removed.rooms[Plenary].chunks); n != 0 {
+			t.Errorf("with the box key %v, %d chunks open", helped, n)
+		}
+	}
+}
+
 func TestMessageOfAnotherBoxIsNone(t *testing.T) {
 	tb := sit(t)
 	tb.next()

@@ -73,13 +73,6 @@ func (s *session) readAloud(id client.ID) error {
 	if err != nil {
 		return err
 	}
-	if len(list) < dialogue.ReadingWords { // the last one is for the reader alone
-		last, err := s.LastWord(id, d.Me.ID)
-		if err != nil {
-			return err
-		}
-		list = append(list, last)
-	}
 	l := wordsLine{Reader: d.Me.Name, Mine: true, Words: list}
 	if d.Reading != nil {
 		l.ID = d.Reading.ID.String()

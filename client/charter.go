@@ -107,14 +107,14 @@ func (m *member) unconfirmed() []dialogue.SideID {
 	if m.acct.Base == 0 || i < 0 {
 		return nil
 	}
-	answered, own := m.state.Charters[i].Answered, m.me().Side
+	own := m.me().Side
 	var missing []dialogue.SideID
 	vouched := 0
 	for party := range dialogue.SideID(len(m.state.Sides) + 1) {
 		there := slices.ContainsFunc(m.state.Seats, func(x dialogue.Seat) bool { return x.Side == party && x.Status == dialogue.In })
 		switch {
 		case party == own || !there:
-		case slices.Contains(answered, party):
+		case slices.Contains(m.acct.Vouched, party):
 			vouched++
 		default:
 			missing = append(missing, party)
@@ -177,6 +177,9 @@ func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Chart
 		return err
 	}
 	if hashOf(b) == c.Hash && (len(c.Skeleton) == 0 || hashOf(c.Skeleton) == c.Hash) {
+		if side := m.sideOf(n.By); c.Base == m.acct.Base && !slices.Contains(m.acct.Vouched, side) {
+			m.acct.Vouched = append(m.acct.Vouched, side)
+		}
 		return nil
 	}
 	return m.record(sp, n, record{ID: n.Event}, e)

@@ -62,6 +62,7 @@ type account struct {
 	NextOut  uint64 // of outbox items
 	Joining  *joining
 	Base     uint64            // the epoch that one joined at; 0 for the founder
+	Vouched  []dialogue.SideID // parties that gave the charter which one took
 	Due      map[string]uint64 // chores that others may do first, and when one saw them, in seconds since 1970
 	Bad      uint64            // entries of members that were no entries
 	Shown    [maxRooms]uint64  // by room: the last Seq that the person has seen

@@ -93,8 +93,9 @@ func (m *member) latest(reader dialogue.SeatID) (*dialogue.VerifyState, *reading
 	return nil, nil
 }
 
-// Words gives the five words of the latest reading by a seat (by anybody, for
-// the zero SeatID), and its reader.
+// Words gives the words of the latest reading by a seat (by anybody, for the
+// zero SeatID), and its reader: all six to the reader, and five to who listens,
+// who has to hear the sixth.
 func (c *Client) Words(ctx context.Context, id ID, reader dialogue.SeatID) (words []string, by dialogue.SeatID, err error) {
 	m, err := c.member(id)
 	if err != nil {
@@ -114,7 +115,22 @@ func (c *Client) Words(ctx context.Context, id ID, reader dialogue.SeatID) (word
 	if err != nil {
 		return nil, by, err
 	}
-	return all[:len(all)-1], v.Reader, nil
+	return m.visible(all, v.Reader), v.Reader, nil
+}
+
+// visible are the words of a reading that this person sees.
+func (m *member) visible(all []string, reader dialogue.SeatID) []string {
+	if reader == m.seatID() {
+		return all
+	}
+	return all[:len(all)-1]
+}
+
+// seatID is one's own.
+func (m *member) seatID() dialogue.SeatID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.acct.Me
 }
 
 // Heard says whose voice read the words, and gives the last word, which the

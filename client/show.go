@@ -182,7 +182,10 @@ func (m *member) readingView(seats []Seat) *Reading {
 		}
 	}
 	if rec.Words != nil {
-		r.Words = rec.Words[:len(rec.Words)-1]
+		r.Words = rec.Words
+		if !r.Mine {
+			r.Words = rec.Words[:len(rec.Words)-1] // the sixth has to be heard
+		}
 		return r
 	}
 	if !m.counting[v.ID] {

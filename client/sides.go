@@ -67,6 +67,7 @@ func (m *member) foundRoom(sp *vault.Space) error {
 // founded sees which founding won. Where it was another's, one's own group is
 // forgotten.
 func (m *member) founded(sp *vault.Space, n dialogue.Note, b dialogue.Found) error {
+	m.acct.Commits[b.Room] = m.state.LogTime
 	if n.By == m.acct.Me || !m.log.In(channel.Room(b.Room)) || bytes.Equal(m.log.Tag(channel.Room(b.Room)), b.Tag) {
 		return nil
 	}
@@ -152,7 +153,7 @@ func (m *member) committed(sp *vault.Space, it *item, room dialogue.Room) error 
 			return err
 		}
 	}
-	return m.queueEvent(sp, dialogue.KindWelcome, dialogue.Welcome{Room: room, Seats: seats, Welcome: it.Commit.Welcome})
+	return m.queueEvent(sp, dialogue.KindWelcome, dialogue.Welcome{Room: room, Seats: seats, Last: m.acct.Commits[room], Welcome: it.Commit.Welcome})
 }
 
 // welcomed joins a side room through a Welcome in the plenary.
@@ -179,6 +180,7 @@ func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) 
 		if err != nil {
 			return err
 		}
+		m.acct.Commits[b.Room] = b.Last
 		m.changed(b.Room)
 		return errors.Join(apply(sp, delta), sp.DeletePrefix([]byte(keySecrets)))
 	}

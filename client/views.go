@@ -220,13 +220,13 @@ type Notice struct {
 	Reason dialogue.Reason
 }
 
-// A Reading is a reading of words: five to be read aloud by Reader, the sixth
-// typed by who listens.
+// A Reading is a reading of words by Reader: who listens sees five, and types
+// the sixth as it is heard.
 type Reading struct {
 	ID     dialogue.EventID
 	Reader Seat
 	Mine   bool     // one reads oneself
-	Words  []string // the five to read or to follow; nil while they are being computed
+	Words  []string // six to read, five to follow; nil while they are being computed
 	Heard  []string // names of who has heard it
 }
 

@@ -228,11 +228,13 @@ type Found struct {
 	Tag   []byte
 }
 
-// Welcome carries a room's MLS Welcome to those it adds.
+// Welcome carries a room's MLS Welcome to those it adds. Last is the log time
+// of the commit that added them, from which the room's next one is judged.
 type Welcome struct {
 	_       struct{} `cbor:",toarray"`
 	Room    Room
 	Seats   []SeatID
+	Last    uint64
 	Welcome []byte
 }
 

@@ -133,15 +133,11 @@ func (r *Rehearsal) readAloud(ctx context.Context, p *partner, d client.Dialogue
 	if err != nil {
 		return "", err
 	}
-	five, _, err := p.Words(ctx, d.ID, d.Me.ID)
+	six, _, err := p.Words(ctx, d.ID, d.Me.ID)
 	if err != nil {
 		return "", err
 	}
-	last, err := p.LastWord(d.ID, d.Me.ID)
-	if err != nil {
-		return "", err
-	}
-	five = five[:dialogue.ReadingWords-1]
+	five, last := six[:len(six)-1], six[len(six)-1]
 	return r.lines.one("done.words", "who", p.name, "words", strings.Join(five, ", "), "last", last), nil
 }
 

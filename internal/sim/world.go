@@ -248,12 +248,3 @@ func (w *World) Seat(by *Person, side dialogue.SideID, p *Person) {
 		return p.Dialogue().Standing == client.StandingIn
 	})
 }
-
-// LastWord is the word that a reader keeps to themselves, as p's client has it.
-func (p *Person) LastWord(reader dialogue.SeatID) string {
-	word, err := p.Client.LastWord(p.ID(), reader)
-	if err != nil {
-		p.W.T.Fatal(err)
-	}
-	return word
-}
