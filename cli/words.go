@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"parley/client"
-	"parley/dialogue"
 )
 
 type wordsLine struct {

@@ -156,6 +156,15 @@ func (m *member) cardView() (CardView, error) {
 	return v, nil
 }
 
+// Waiting shows again what a card that waits is for, with its four words.
+func (c *Client) Waiting(id ID) (CardView, error) {
+	m, err := c.member(id)
+	if err != nil {
+		return CardView{}, err
+	}
+	return m.cardView()
+}
+
 // Join takes the seat of a card, agreeing to the rules that Look shows. It
 // posts the seat's first key package; the others let the seat in. Joining
 // again with the same card, from the same vault, changes nothing.

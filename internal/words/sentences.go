@@ -51,7 +51,6 @@ func (w *Words) Rules(r dialogue.Rules, sides []string) []Rule {
 		{w.T("rule.name.quoting"), w.T(attributionRules[r.Attribution])},
 		{w.T("rule.name.seats"), seats},
 		{w.T("rule.name.keeping"), w.T("rule.keeping", "n", int(r.RetentionDays))},
-		{w.T("rule.name.silence"), w.T("rule.silence", "n", int(r.SleepDays))},
 		{w.T("rule.name.drafting"), w.T(drafting)},
 		{w.T("rule.name.who"), w.T(who)},
 		{w.T("rule.name.words"), w.T("rule.words")},
