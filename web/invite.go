@@ -39,6 +39,9 @@ func (a *App) invite(q *request) (result, error) {
 	if err != nil {
 		return failed(err)
 	}
+	if laying(d) {
+		return goTo(q.below("seats"))
+	}
 	f := filled("side", q.URL.Query().Get("side"), "as", "personal", "days", "3")
 	if f.Get("side") == "" && d.Me.Side != 0 {
 		f.values.Set("side", itoa(int(d.Me.Side)))
