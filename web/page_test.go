@@ -291,6 +291,18 @@ func TestInviteAndRevoke(t *testing.T) {
 	v.shows(v.leads(v.post(orvaPath+"/seat/"+key+"/revoke"), orvaPath+"/seats?said=revoked"), 200, "The card is revoked")
 }
 
+// TestCardAtOnce: a card can be handed over before the relay has answered.
+func TestCardAtOnce(t *testing.T) {
+	_, o, v := openedApp(t)
+	o.d.slow = true
+	w := v.post(orvaPath+"/invite", "name", "Leonie Farrow", "side", "2", "as", "personal", "days", "1")
+	v.shows(v.leads(w, orvaPath+"/seat/"+sid(59)+"/card"), 200, "A card for Leonie Farrow", "South side", "24 hours from now", cardText)
+	if f := v.get(orvaPath + "/seat/" + sid(59) + "/file"); f.Body.String() != cardText+"\n" {
+		t.Errorf("the file is %q", f.Body)
+	}
+	v.shows(v.get(orvaPath+"/seat/"+sid(60)+"/card"), 404)
+}
+
 func TestJoin(t *testing.T) {
 	a, _, v := openedApp(t)
 	v.shows(v.post("/join", "link", ""), 422, "Paste the link")
