@@ -141,6 +141,7 @@ type opened struct {
 
 	mu      sync.Mutex
 	waiting map[client.ID]client.CardView // what Join gave, for the pages that wait
+	made    map[string]client.Seat        // seats for which a card was made here, until the seat plan has them
 }
 
 // New makes the application.
@@ -182,7 +183,7 @@ func (a *App) current() *opened {
 func (a *App) take(p Participant) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	o := &opened{Participant: p, waiting: map[client.ID]client.CardView{}}
+	o := &opened{Participant: p, waiting: map[client.ID]client.CardView{}, made: map[string]client.Seat{}}
 	o.ctx, o.stop = context.WithCancel(context.Background())
 	a.open, a.hidden = o, false
 	a.keepLook(p.Profile())

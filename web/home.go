@@ -59,6 +59,10 @@ func entryOf(d client.Dialogue, w *words.Words) entry {
 		e.Sentence = w.T("entry.lost")
 		return e
 	}
+	if laying(d) {
+		e.Sentence = w.T("entry.laying")
+		return e
+	}
 	n := len(sitting(d))
 	track := w.Track(d.Rules.Track)
 	if d.Me.Role == dialogue.Convenor {
@@ -121,7 +125,7 @@ func (a *App) dialoguePage(q *request) (result, error) {
 	if err != nil {
 		return failed(err)
 	}
-	if d.Standing == client.StandingIn {
+	if d.Standing == client.StandingIn && !laying(d) {
 		return goTo(q.below("r/0"))
 	}
 	w := a.words()

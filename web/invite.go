@@ -39,6 +39,9 @@ func (a *App) invite(q *request) (result, error) {
 	if err != nil {
 		return failed(err)
 	}
+	if laying(d) {
+		return goTo(q.below("seats"))
+	}
 	f := filled("side", q.URL.Query().Get("side"), "as", "personal", "days", "3")
 	if f.Get("side") == "" && d.Me.Side != 0 {
 		f.values.Set("side", itoa(int(d.Me.Side)))
@@ -77,7 +80,7 @@ func (a *App) postInvite(q *request) (result, error) {
 		return failed(err)
 	}
 	w := a.words()
-	o := client.InviteOptions{Name: f.line("name")}
+	o := client.InviteOptions{Name: f.line("name"), Expires: 72 * time.Hour}
 	if err := dialogue.CheckName(o.Name); err != nil {
 		f.fault("name", w.Problem(err))
 	}
@@ -110,7 +113,33 @@ func (a *App) postInvite(q *request) (result, error) {
 		f.fault("", w.Problem(err))
 		return show(a.inviteView(d, f))
 	}
+	q.o.keepSeat(d.ID, client.Seat{ID: seat, Name: o.Name, Side: o.Side, SideName: sideName(d, o.Side), Capacity: o.Capacity, Role: o.Role,
+		Status: dialogue.Invited, By: d.Me.Name, Expires: a.cfg.Now().Add(o.Expires), HaveCard: true, MayDo: client.SeatActions{Revoke: true}})
 	return goTo(q.below("seat/" + seat.String() + "/card"))
+}
+
+func sideName(d client.Dialogue, id dialogue.SideID) string {
+	for _, s := range d.Sides {
+		if s.ID == id {
+			return s.Name
+		}
+	}
+	return ""
+}
+
+// keepSeat remembers a seat for which a card was made: it can be shown before
+// the seat plan has it, which takes the relay.
+func (o *opened) keepSeat(id client.ID, s client.Seat) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.made[string(id)+s.ID.String()] = s
+}
+
+func (o *opened) madeSeat(id client.ID, seat string) (client.Seat, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s, ok := o.made[string(id)+seat]
+	return s, ok
 }
 
 // cardMain is a card.

@@ -166,7 +166,7 @@ func TestOtherStreams(t *testing.T) {
 	}
 	waiting := listen(t, v, "/d/22222222/")
 	until(t, waiting, "put", "standing")
-	o.d.with("22222222", func(x *table) error { x.Standing = client.StandingIn; return nil })
+	o.d.with("22222222", func(x *table) error { x.Standing, x.Seats = client.StandingIn, o.d.list[0].Seats; return nil })
 	if e := until(t, waiting, "go", ""); e.To != v.a.guard.base+"/d/22222222/r/0" {
 		t.Errorf("the page that waits leads to %q", e.To)
 	}

@@ -269,6 +269,10 @@ func TestStart(t *testing.T) {
 	w := v.post("/start", "do", "start", "title", "The Weir", "track", "two", "count", "on", "side-1", "North", "side-2", "South", "side-3", "", "relay", "typed", "address", "hall.example.org")
 	v.shows(v.leads(w, "/d/00000005/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
 	got := o.d.list[4]
+	o.d.list[4].Seats, o.d.list[4].Rooms = nil, nil // as it is until the relay has answered
+	v.shows(v.get("/d/00000005/seats"), 200, "The table is being made ready")
+	v.shows(v.leads(v.get("/d/00000005/r/0"), "/d/00000005/"), 200, "The table is being made ready")
+	v.leads(v.get("/d/00000005/invite"), "/d/00000005/seats")
 	if got.Relay != "https://hall.example.org" || len(got.Sides) != 2 || !got.Rules.WhoKnowsCount || got.Title != "The Weir" {
 		t.Errorf("started %+v", got.Dialogue)
 	}
@@ -285,6 +289,18 @@ func TestInviteAndRevoke(t *testing.T) {
 		t.Errorf("the card's file: %v %q", f.Header(), f.Body)
 	}
 	v.shows(v.leads(v.post(orvaPath+"/seat/"+key+"/revoke"), orvaPath+"/seats?said=revoked"), 200, "The card is revoked")
+}
+
+// TestCardAtOnce: a card can be handed over before the relay has answered.
+func TestCardAtOnce(t *testing.T) {
+	_, o, v := openedApp(t)
+	o.d.slow = true
+	w := v.post(orvaPath+"/invite", "name", "Leonie Farrow", "side", "2", "as", "personal", "days", "1")
+	v.shows(v.leads(w, orvaPath+"/seat/"+sid(59)+"/card"), 200, "A card for Leonie Farrow", "South side", "24 hours from now", cardText)
+	if f := v.get(orvaPath + "/seat/" + sid(59) + "/file"); f.Body.String() != cardText+"\n" {
+		t.Errorf("the file is %q", f.Body)
+	}
+	v.shows(v.get(orvaPath+"/seat/"+sid(60)+"/card"), 404)
 }
 
 func TestJoin(t *testing.T) {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -107,6 +108,9 @@ func (q *request) roomOf() (client.Dialogue, client.Room, error) {
 // changes, and only for the person who sees it.
 func (a *App) room(q *request) (result, error) {
 	d, r, err := q.roomOf()
+	if errors.Is(err, client.ErrNoRoom) && len(d.Rooms) == 0 {
+		return goTo(q.below("")) // which says how one stands
+	}
 	if err != nil {
 		return failed(err)
 	}

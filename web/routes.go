@@ -227,6 +227,9 @@ func (q *request) seatOf() (client.Dialogue, client.Seat, error) {
 		return d, client.Seat{}, err
 	}
 	s, err := seatOf(d, q.PathValue("seat"))
+	if made, ok := q.o.madeSeat(d.ID, q.PathValue("seat")); err != nil && ok {
+		return d, made, nil
+	}
 	return d, s, err
 }
 

@@ -15,6 +15,7 @@ type seatsMain struct {
 	Groups []seatGroup
 	Gone   []seatRow
 	Invite bool
+	Laying bool // the dialogue was started, and its beginning is not back from the relay yet
 	Leave  bool
 }
 
@@ -44,7 +45,7 @@ func (a *App) seats(q *request) (result, error) {
 		return failed(err)
 	}
 	w := a.words()
-	m := seatsMain{Plan: newPlan(d, w), Leave: d.Standing == client.StandingIn, Invite: mayInvite(d)}
+	m := seatsMain{Plan: newPlan(d, w), Leave: d.Standing == client.StandingIn && !laying(d), Invite: mayInvite(d), Laying: laying(d)}
 	n, heard := len(sitting(d)), 0
 	for _, s := range sitting(d) {
 		if verified(s) {
@@ -73,8 +74,11 @@ func (a *App) seats(q *request) (result, error) {
 // mayInvite tells whether the page offers to make a card: anybody who sits
 // may, and the sides decide.
 func mayInvite(d client.Dialogue) bool {
-	return d.Standing == client.StandingIn
+	return d.Standing == client.StandingIn && !laying(d)
 }
+
+// laying tells whether a dialogue was started and has nothing to show yet.
+func laying(d client.Dialogue) bool { return d.Standing == client.StandingIn && len(d.Seats) == 0 }
 
 func (a *App) seatRow(s client.Seat, w *words.Words) seatRow {
 	r := seatRow{Seat: s, Key: s.ID.String(), As: w.Capacity(s.Capacity)}
