@@ -142,11 +142,6 @@ func (m *member) queueEvent(sp *vault.Space, k dialogue.Kind, body any) error {
 	return m.enqueue(sp, &item{Kind: itemEvent, Event: e.Marshal()})
 }
 
-// queue is queueEvent in a transaction of its own.
-func (m *member) queue(k dialogue.Kind, body any) error {
-	return m.update(func(sp *vault.Space) error { return m.queueEvent(sp, k, body) })
-}
-
 // drop takes an item out of the outbox.
 func (m *member) drop(sp *vault.Space, it *item) error {
 	m.unindex(it)
