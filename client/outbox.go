@@ -226,7 +226,7 @@ func (m *member) make(sp *vault.Space) error {
 
 // makeable tells whether an item can take its next step.
 func (m *member) makeable(it *item) bool {
-	if m.log == nil || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
+	if !m.writes() || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
 		return false
 	}
 	if it.Stage == stageChunks {
@@ -237,6 +237,10 @@ func (m *member) makeable(it *item) bool {
 	}
 	return it.Readers == nil || m.canWrite(it.Room) == WhyNone
 }
+
+// writes tells whether anything of one's own may go into the log. A vault that
+// is lost never writes again, whatever it had made before.
+func (m *member) writes() bool { return m.log != nil && m.acct.Standing == StandingIn }
 
 // audienceChanged tells whether a message would reach somebody whom its author
 // was not shown.
@@ -304,6 +308,9 @@ func placed(positions []uint32) []uint32 {
 // chain box it is for, or nil for an item's own box.
 func (m *member) next() (it *item, index int) {
 	for _, it := range m.out {
+		if it.Kind != itemParcel && !m.writes() {
+			continue
+		}
 		for i := range it.Cells {
 			if !it.Cells[i].posted {
 				return it, i
