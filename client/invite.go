@@ -183,6 +183,9 @@ func (c *Client) Invite(ctx context.Context, id ID, o InviteOptions) (string, di
 	if err := m.seated(); err != nil {
 		return "", dialogue.SeatID{}, err
 	}
+	if err := m.outboxFull(); err != nil {
+		return "", dialogue.SeatID{}, err
+	}
 	if err := dialogue.CheckName(o.Name); err != nil {
 		return "", dialogue.SeatID{}, err
 	}
@@ -293,6 +296,9 @@ func (c *Client) do(id ID, k dialogue.Kind, body any) error {
 
 func (m *member) do(k dialogue.Kind, body any) error {
 	if err := m.seated(); err != nil {
+		return err
+	}
+	if err := m.outboxFull(); err != nil {
 		return err
 	}
 	e := dialogue.NewEvent(k, m.c.minute(), body)

@@ -82,7 +82,9 @@ type ownCell struct {
 	index int
 }
 
-// MaxOutbox bounds what waits: somebody offline for weeks stops there.
+// maxOutbox bounds what a person can have waiting: somebody offline for weeks
+// stops there. What the protocol itself has to say always fits, or a full
+// outbox would keep the log from being read, and so from ever being emptied.
 const maxOutbox = 1000
 
 // ErrOutbox is returned when too much waits to be delivered.
@@ -126,14 +128,19 @@ func (m *member) saveItem(sp *vault.Space, it *item) error {
 
 // enqueue puts an item into the outbox. m.mu is held, or nobody else has m.
 func (m *member) enqueue(sp *vault.Space, it *item) error {
-	if len(m.out) >= maxOutbox {
-		return ErrOutbox
-	}
 	it.Number = m.acct.NextOut
 	m.acct.NextOut++
 	m.out = append(m.out, it)
 	m.index(it)
 	return m.saveItem(sp, it)
+}
+
+// outboxFull returns ErrOutbox where a person can put nothing more into it.
+func (m *member) outboxFull() error {
+	if len(m.out) >= maxOutbox {
+		return ErrOutbox
+	}
+	return nil
 }
 
 // queueEvent enqueues an event of the plenary.
