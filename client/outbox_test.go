@@ -68,12 +68,12 @@ func TestFullOutboxLetsReadingGoOn(t *testing.T) {
 	}
 }
 
-// TestSeatTellsNothingTwice: what the fold would refuse is not told to the
+// TestReportsOnlyWhatCounts: what the fold would refuse is not told to the
 // log, where it would be refused again and again.
 func TestReportsOnlyWhatCounts(t *testing.T) {
 	x := newTable(t)
 	ruth, halden, corin := x.seated()
-	_, mira := x.joins(halden, 1, "Mira")
+	x.joins(halden, 1, "Mira")
 	x.sync(ruth, corin)
 	// The card's maker leaves, and reads the card's box only then.
 	if err := halden.c.Leave(context.Background(), halden.id); err != nil {
@@ -96,5 +96,4 @@ func TestReportsOnlyWhatCounts(t *testing.T) {
 	if halden.outHas(dialogue.KindArrive, func(dialogue.Event) bool { return true }) {
 		t.Error("who leaves reports an arrival, in vain")
 	}
-	_ = mira
 }
