@@ -74,6 +74,9 @@ func (m *member) maySay(r dialogue.Room) error {
 	if err := m.seated(); err != nil {
 		return err
 	}
+	if err := m.outboxFull(); err != nil {
+		return err
+	}
 	switch m.canWrite(r) {
 	case WhyNotIn:
 		return m.ruleError(dialogue.ReasonNotSeated)

@@ -82,7 +82,9 @@ type ownCell struct {
 	index int
 }
 
-// MaxOutbox bounds what waits: somebody offline for weeks stops there.
+// maxOutbox bounds what a person can have waiting: somebody offline for weeks
+// stops there. What the protocol itself has to say always fits, or a full
+// outbox would keep the log from being read, and so from ever being emptied.
 const maxOutbox = 1000
 
 // ErrOutbox is returned when too much waits to be delivered.
@@ -126,14 +128,19 @@ func (m *member) saveItem(sp *vault.Space, it *item) error {
 
 // enqueue puts an item into the outbox. m.mu is held, or nobody else has m.
 func (m *member) enqueue(sp *vault.Space, it *item) error {
-	if len(m.out) >= maxOutbox {
-		return ErrOutbox
-	}
 	it.Number = m.acct.NextOut
 	m.acct.NextOut++
 	m.out = append(m.out, it)
 	m.index(it)
 	return m.saveItem(sp, it)
+}
+
+// outboxFull returns ErrOutbox where a person can put nothing more into it.
+func (m *member) outboxFull() error {
+	if len(m.out) >= maxOutbox {
+		return ErrOutbox
+	}
+	return nil
 }
 
 // queueEvent enqueues an event of the plenary.
@@ -221,7 +228,7 @@ func (m *member) make(sp *vault.Space) error {
 
 // makeable tells whether an item can take its next step.
 func (m *member) makeable(it *item) bool {
-	if m.log == nil || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
+	if !m.writes() || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
 		return false
 	}
 	if it.Stage == stageChunks {
@@ -232,6 +239,10 @@ func (m *member) makeable(it *item) bool {
 	}
 	return it.Readers == nil || m.canWrite(it.Room) == WhyNone
 }
+
+// writes tells whether anything of one's own may go into the log. A vault that
+// is lost never writes again, whatever it had made before.
+func (m *member) writes() bool { return m.log != nil && m.acct.Standing == StandingIn }
 
 // audienceChanged tells whether a message would reach somebody whom its author
 // was not shown.
@@ -299,6 +310,9 @@ func placed(positions []uint32) []uint32 {
 // chain box it is for, or nil for an item's own box.
 func (m *member) next() (it *item, index int) {
 	for _, it := range m.out {
+		if it.Kind != itemParcel && !m.writes() {
+			continue
+		}
 		for i := range it.Cells {
 			if !it.Cells[i].posted {
 				return it, i
