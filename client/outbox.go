@@ -413,11 +413,24 @@ func (m *member) queueParcel(sp *vault.Space, box dialogue.Key, kind channel.Par
 	return m.saveItem(sp, it)
 }
 
-// stage stages a commit and enqueues it, made at once.
+// stage stages a commit and enqueues it, made at once. A key package can be
+// good by itself and still not fit: it has a key that is in the tree, or that
+// another newcomer brings, too. Whoever posted it must not hold up the others,
+// so what can't be staged as a whole is staged in part.
 func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitContent, what dialogue.Commit) error {
-	what.Time = m.c.minute()
-	what.Keys = []dialogue.KeyChange{{Seat: m.acct.Me, Key: m.log.SignatureKey(channel.Room(room))}}
-	p, delta, err := m.log.Stage(channel.Room(room), what.Time, content)
+	p, delta, err := m.tryStage(room, content, &what)
+	adds, added := content.Adds, what.Adds
+	for i := 0; err != nil && len(adds) > 1 && i < len(adds); i++ {
+		content.Adds, what.Adds = adds[i:i+1], added[i:i+1]
+		p, delta, err = m.tryStage(room, content, &what)
+	}
+	if err != nil && len(adds) > 0 {
+		content.Adds, what.Adds = nil, nil
+		if len(content.Removes) == 0 {
+			return nil
+		}
+		p, delta, err = m.tryStage(room, content, &what)
+	}
 	if err != nil {
 		return err
 	}
@@ -429,6 +442,12 @@ func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitCo
 		return err
 	}
 	return m.makeItem(sp, it)
+}
+
+func (m *member) tryStage(room dialogue.Room, content mls.CommitContent, what *dialogue.Commit) (*mls.PendingCommit, channel.Delta, error) {
+	what.Time = m.c.minute()
+	what.Keys = []dialogue.KeyChange{{Seat: m.acct.Me, Key: m.log.SignatureKey(channel.Room(room))}}
+	return m.log.Stage(channel.Room(room), what.Time, content)
 }
 
 // settled tells whether nothing of one's own waits to be read back.
