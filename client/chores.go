@@ -82,7 +82,7 @@ func (m *member) anyChore() bool {
 		}
 	}
 	for _, c := range m.state.Charters {
-		if !slices.Contains(c.Answered, me.Side) && !slices.Contains(c.For, me.ID) && !m.vouching(c.Base) {
+		if m.canVouch(c) && !m.vouching(c.Base) {
 			return true
 		}
 	}

@@ -35,7 +35,8 @@ type member struct {
 	out      []*item
 	own      map[[32]byte]*ownCell // cells of the outbox, by hash
 	unread   [maxRooms]int
-	caughtUp bool // the log was read to its end since the vault was opened
+	alarming []record // attempts and false charters, the latest last
+	caughtUp bool     // the log was read to its end since the vault was opened
 	online   bool
 	problem  error
 	heardAt  time.Time
@@ -151,6 +152,9 @@ func (m *member) reloadLocked() error {
 		}
 		m.caughtUp = false
 		if err := m.countUnread(sp); err != nil {
+			return err
+		}
+		if err := m.loadAlarms(sp); err != nil {
 			return err
 		}
 		return m.loadOutbox(sp)
