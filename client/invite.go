@@ -437,6 +437,8 @@ func (m *member) toWatch() []dialogue.Seat {
 // watchCards reads the boxes of cards. all reads every one, whenever it was
 // read last.
 func (m *member) watchCards(ctx context.Context, all bool) error {
+	m.looking.Lock()
+	defer m.looking.Unlock()
 	m.mu.Lock()
 	if m.seated() != nil {
 		m.mu.Unlock()
@@ -472,7 +474,8 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 	return nil
 }
 
-// readCard reads what is new in a card's box. Only the reader touches w.from.
+// readCard reads what is new in a card's box. m.looking is held: it guards w's
+// place and parcels.
 func (m *member) readCard(ctx context.Context, x dialogue.Seat, w *watch) error {
 	r, err := m.relay()
 	if err != nil {

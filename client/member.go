@@ -27,6 +27,8 @@ type member struct {
 	// for these.
 	toPost, toLook, toMove bell
 
+	looking sync.Mutex // held by whoever reads cards' boxes; before mu
+
 	mu       sync.Mutex // guards all that follows, and every transaction on it
 	acct     account
 	log      *channel.Log // nil while the card waits

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"net"
+	"sync/atomic"
 	"testing"
 
 	"parley/dialogue"
@@ -14,6 +16,25 @@ import (
 type table struct {
 	t       *testing.T
 	address relay.Address
+	writes  atomic.Int64 // pieces of requests, of all
+}
+
+// A counted connection counts what is written.
+type counted struct {
+	net.Conn
+	x *table
+}
+
+func (c counted) Write(b []byte) (int, error) {
+	c.x.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+func (x *table) dial(a relay.Address) (*relay.Client, error) {
+	return relay.NewClient(a, relay.WithDial(func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		return counted{c, x}, err
+	}))
 }
 
 func newTable(t *testing.T) *table {
@@ -27,12 +48,12 @@ func newTable(t *testing.T) *table {
 			t.Error(err)
 		}
 	})
-	return &table{t, r.Address()}
+	return &table{t: t, address: r.Address()}
 }
 
 func (x *table) person(name string) *Client {
 	x.t.Helper()
-	c, err := CreateThrowaway(Options{Dir: x.t.TempDir()}, DefaultProfile(name))
+	c, err := CreateThrowaway(Options{Dir: x.t.TempDir(), Dial: x.dial}, DefaultProfile(name))
 	if err != nil {
 		x.t.Fatal(err)
 	}
