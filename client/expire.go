@@ -77,6 +77,7 @@ func (m *member) expireSome(r dialogue.Room) (more bool, err error) {
 				return err
 			}
 		}
+		m.forgetRecent()
 		return errors.Join(m.countUnread(sp), m.loadAlarms(sp))
 	})
 	m.changed(r)

@@ -134,6 +134,7 @@ func (m *member) record(sp *vault.Space, n dialogue.Note, r record, e dialogue.E
 		}
 		m.alarmed(r)
 	}
+	m.remember(n.Room, line{seq, &r})
 	return sp.Put(messageKey(n.Room, seq), wire.Marshal(r))
 }
 

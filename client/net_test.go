@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/dialogue"
+	"parley/vault"
 )
 
 // TestSyncBesideRun: what a person asks for goes well with the loops, and all
@@ -39,7 +40,7 @@ func TestSyncWaitsQuietly(t *testing.T) {
 	x := newTable(t)
 	ruth, _, _ := x.seated()
 	ruth.mu.Lock()
-	err := ruth.queue(dialogue.KindHello, dialogue.Hello{})
+	err := ruth.update(func(sp *vault.Space) error { return ruth.queueEvent(sp, dialogue.KindHello, dialogue.Hello{}) })
 	ruth.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)
