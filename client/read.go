@@ -197,6 +197,10 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 	}
 	if room != dialogue.Plenary && m.state != nil {
 		m.acct.Commits[room] = m.state.LogTime
+		m.acct.Adding[room] = addition{By: e.Author}
+		for _, a := range e.Commit.Adds {
+			m.acct.Adding[room].Seats = append(m.acct.Adding[room].Seats, a.Seat)
+		}
 	}
 	if own != nil {
 		if err := m.committed(sp, own.it, room); err != nil {
