@@ -77,7 +77,7 @@ func (m *member) founded(sp *vault.Space, n dialogue.Note, b dialogue.Found) err
 func (m *member) leaveRoom(sp *vault.Space, r dialogue.Room) error {
 	m.acct.Adding[r] = addition{}
 	delta := m.log.Leave(channel.Room(r))
-	if err := apply(sp, delta); err != nil {
+	if err := errors.Join(apply(sp, delta), m.void(sp, func(it *item) bool { return it.Room == r })); err != nil {
 		return err
 	}
 	return m.leavePackage(sp)
