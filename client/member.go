@@ -72,6 +72,15 @@ type account struct {
 	Bad      uint64            // entries of members that were no entries
 	Shown    [maxRooms]uint64  // by room: the last Seq that the person has seen
 	Commits  [maxRooms]uint64  // by side room: log time of its last commit
+
+	Adding [maxRooms]addition // by side room: who was added and has no Welcome yet
+}
+
+// An addition is a commit in a side room whose Welcome is still to come.
+type addition struct {
+	_     struct{} `cbor:",toarray"`
+	By    dialogue.SeatID
+	Seats []dialogue.SeatID
 }
 
 const maxRooms = dialogue.MaxSides + 1

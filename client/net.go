@@ -245,7 +245,7 @@ func (m *member) done() bool {
 
 func (m *member) syncOnce(ctx context.Context, first bool) error {
 	if m.over() {
-		return nil
+		return offline(m.push(ctx)) // Welcomes, to newcomers' cards
 	}
 	// What was posted comes back at once. Where it does not, asking again and again would not bring it.
 	wait := time.Second

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"parley/channel"
 	"parley/dialogue"
 	"parley/vault"
 )
@@ -65,6 +66,57 @@ func TestFullOutboxLetsReadingGoOn(t *testing.T) {
 	}
 	if err := ruth.c.ReadWords(context.Background(), ruth.id); !errors.Is(err, ErrOutbox) {
 		t.Errorf("a person's act: %v", err)
+	}
+}
+
+// TestRemovedOwesWelcome: who seated somebody and is removed before the Welcome
+// went out still sends it, since nobody else can.
+func TestRemovedOwesWelcome(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	_, mira := x.joins(halden, 1, "Mira")
+	x.sync(halden)
+	for _, m := range []*member{halden, corin} {
+		x.sync(m)
+		if err := m.c.Approve(ctx, m.id, mira.acct.Me); err != nil {
+			t.Fatal(err)
+		}
+		x.sync(m)
+	}
+	x.sync(ruth)
+	for i := 0; ruth.state.Seat(mira.acct.Me).Status != dialogue.In; i++ {
+		if i == 20 {
+			t.Fatal("Halden seats nobody")
+		}
+		if !halden.log.Pending(channel.Plenary) || halden.out[0].Stage == stageChunks {
+			if err := halden.turn(ctx, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(halden.push(ctx), ruth.turn(ctx, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.sync(ruth)
+	if err := ruth.c.Remove(ctx, ruth.id, halden.acct.Me); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(ruth)
+	for i := 0; halden.acct.Standing == StandingIn; i++ {
+		if i == 20 {
+			t.Fatal("Halden is not removed")
+		}
+		if err := halden.turn(ctx, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if mira.acct.Standing != StandingWaiting {
+		t.Fatalf("Mira is %s already", mira.acct.Standing)
+	}
+	x.sync(halden, mira, ruth, mira)
+	if mira.acct.Standing != StandingIn {
+		t.Errorf("Mira is %s", mira.acct.Standing)
 	}
 }
 
