@@ -187,6 +187,12 @@ func (w *World) Until(what string, ok func() bool) {
 			for _, p := range w.People {
 				for _, d := range p.Dialogues() {
 					w.T.Logf("%s: %s, online %v, problem %v, %s; alarms %+v", p.Name, d.Standing, d.Online, d.Problem, p.Outbox(d.ID), d.Alarms)
+					for _, s := range d.Seats {
+						w.T.Logf("    %s of side %d: status %d, due %v, missing %q", s.Name, s.Side, s.Status, s.Due, s.Missing)
+					}
+					for _, r := range d.Rooms {
+						w.T.Logf("    room %d: %q", r.Room, r.Why)
+					}
 				}
 			}
 			w.T.Fatalf("in vain: %s", what)
