@@ -64,6 +64,16 @@ func (n *network) cut() {
 	n.conns = nil
 }
 
+// drop ends every connection; others may come.
+func (n *network) drop() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for c := range n.conns {
+		c.Close()
+	}
+	n.conns = nil
+}
+
 // A listener is one life of the relay.
 type listener struct {
 	conns chan net.Conn
