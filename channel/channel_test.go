@@ -482,6 +482,29 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// TestRatchetsTellSteps: one step from one state has one hash, whatever it
+// seals; the next step has another.
+func TestRatchetsTellSteps(t *testing.T) {
+	tb := sit(t)
+	step := func(text string) (Hash, Hash) {
+		_, seal, err := tb.ruth.Seal(Plenary, 1000, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, stage, err := tb.ruth.Stage(Plenary, 1000, mls.CommitContent{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seal.Ratchets(), stage.Ratchets()
+	}
+	a, b := step("one plaintext")
+	c, d := step("the next")
+	tb.ruth.reopen() // as a crash does before anything was stored
+	if e, f := step("another plaintext"); a != e || b != f || a == b || a == c || b == d {
+		t.Error("steps of ratchets are not told apart")
+	}
+}
+
 func TestParcels(t *testing.T) {
 	k := relay.NewBoxKey()
 	for _, n := range []int{0, 1, parcelContent, parcelContent + 1, 100_000} {

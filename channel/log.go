@@ -34,6 +34,19 @@ type Change struct {
 func (d *Delta) put(key string, value []byte) { *d = append(*d, Change{key, value}) }
 func (d *Delta) delete(key string)            { *d = append(*d, Change{Key: key}) }
 
+// Ratchets is a hash of what a Delta of Seal, SealHead or Stage does to the
+// room's ratchet: another for each step, so that simulations can tell whether
+// one was taken twice.
+func (d Delta) Ratchets() Hash {
+	h := sha256.New()
+	for _, c := range d {
+		if c.Key[:1] == keyGroup {
+			h.Write(wire.AppendVec(wire.AppendVec(nil, []byte(c.Key)), c.Value))
+		}
+	}
+	return Hash(h.Sum(nil))
+}
+
 // group takes over what changed in a room's group.
 func (d *Delta) group(r Room, g mls.Delta) {
 	for _, p := range g.Put {

@@ -31,6 +31,10 @@ type Options struct {
 	Dir  string
 	Now  func() time.Time
 	Dial func(relay.Address) (*relay.Client, error)
+
+	// Made, where a simulation sets it, is told of every step of a ratchet and
+	// of the cell that it made, by their hashes. It must return at once.
+	Made func(step, cell [32]byte)
 }
 
 func (o Options) filled() Options {

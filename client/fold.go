@@ -87,7 +87,9 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 		if n.By != m.acct.Me && n.Reason == dialogue.ReasonState {
 			return nil // a race that somebody lost
 		}
-	case dialogue.NoteHello, dialogue.NoteFounded:
+	case dialogue.NoteHello:
+		return m.greeted(sp, n)
+	case dialogue.NoteFounded:
 		return nil
 	case dialogue.NoteAttempt:
 		if n.By == m.acct.Me {

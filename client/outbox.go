@@ -291,10 +291,22 @@ func (m *member) makeItem(sp *vault.Space, it *item) error {
 	} else {
 		it.Stage, it.Positions = stageChunks, make([]uint32, len(cells))
 	}
+	first := len(it.Cells)
 	if err := m.addCells(sp, it, cells...); err != nil {
 		return err
 	}
+	if len(delta) > 0 {
+		m.made(delta, it.Cells[first])
+	}
 	return m.saveItem(sp, it)
+}
+
+// made tells a simulation what a step of a ratchet made: the same step with two
+// cells would be one key for two plaintexts.
+func (m *member) made(step channel.Delta, cell cellInfo) {
+	if m.c.opt.Made != nil {
+		m.c.opt.Made(step.Ratchets(), cell.Hash)
+	}
 }
 
 // placed takes the one off that tells positions from none.
@@ -441,7 +453,11 @@ func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitCo
 	if err := m.enqueue(sp, it); err != nil {
 		return err
 	}
-	return m.makeItem(sp, it)
+	if err := m.makeItem(sp, it); err != nil {
+		return err
+	}
+	m.made(delta, it.Cells[0])
+	return nil
 }
 
 func (m *member) tryStage(room dialogue.Room, content mls.CommitContent, what *dialogue.Commit) (*mls.PendingCommit, channel.Delta, error) {

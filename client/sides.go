@@ -68,10 +68,24 @@ func (m *member) foundRoom(sp *vault.Space) error {
 // forgotten.
 func (m *member) founded(sp *vault.Space, n dialogue.Note, b dialogue.Found) error {
 	m.acct.Commits[b.Room] = m.state.LogTime
-	if n.By == m.acct.Me || !m.log.In(channel.Room(b.Room)) || bytes.Equal(m.log.Tag(channel.Room(b.Room)), b.Tag) {
+	if n.By == m.acct.Me || b.Room != m.myRoom() || bytes.Equal(m.log.Tag(channel.Room(b.Room)), b.Tag) {
 		return nil
 	}
-	return m.leaveRoom(sp, b.Room)
+	if m.log.In(channel.Room(b.Room)) {
+		return m.leaveRoom(sp, b.Room)
+	}
+	return m.leavePackage(sp) // its founder may have come after one's first
+}
+
+// greeted sees somebody come in. Who still waits to be let into the side room
+// leaves a key package again: the newcomer, who may be the one to do it, has
+// not seen the first.
+func (m *member) greeted(sp *vault.Space, n dialogue.Note) error {
+	me := m.me()
+	if n.By == m.acct.Me || me.Side == 0 || m.sideOf(n.By) != me.Side || m.log.In(channel.Room(m.myRoom())) {
+		return nil
+	}
+	return m.leavePackage(sp)
 }
 
 func (m *member) leaveRoom(sp *vault.Space, r dialogue.Room) error {

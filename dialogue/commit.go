@@ -131,6 +131,7 @@ func (f *fold) carryOut(c *Commit) {
 			f.note(NoteRemoved, id, nil)
 		}
 	}
+	f.depart(c.Removes)
 	var newcomers []SeatID
 	wasOpen := len(f.s.Disagreed()) == 0
 	for _, a := range c.Adds {

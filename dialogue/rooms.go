@@ -88,19 +88,36 @@ func (f *fold) found(b Found) Reason {
 	if f.s.room(b.Room) != nil {
 		return ReasonState
 	}
-	f.s.Rooms = add(f.s.Rooms, RoomState{Room: b.Room, Group: b.Group, Tag: b.Tag, By: f.e.Author})
+	f.s.Rooms = add(f.s.Rooms, RoomState{Room: b.Room, Group: b.Group, Tag: b.Tag, By: f.e.Author, Members: []SeatID{f.e.Author}})
 	f.note(NoteFounded, f.e.Author, b)
 	return ReasonNone
 }
 
-// welcome carries a room's Welcome. It decides nothing: who opens it finds
-// the room, and its confirmation tag tells whether it is the right one.
+// depart takes seats that have gone out of what is known of rooms.
+func (f *fold) depart(gone []SeatID) {
+	f.s.Rooms = slices.DeleteFunc(f.s.Rooms, func(x RoomState) bool {
+		return !slices.ContainsFunc(x.Members, func(id SeatID) bool { return !slices.Contains(gone, id) })
+	})
+	for i := range f.s.Rooms {
+		x := &f.s.Rooms[i]
+		x.Members = slices.DeleteFunc(slices.Clone(x.Members), func(id SeatID) bool { return slices.Contains(gone, id) })
+	}
+}
+
+// welcome carries a room's Welcome. Who opens it finds the room, and its
+// confirmation tag tells whether it is the right one.
 func (f *fold) welcome(b Welcome) Reason {
-	if f.s.room(b.Room) == nil || b.Room == Plenary {
+	x := f.s.room(b.Room)
+	if x == nil || b.Room == Plenary {
 		return ReasonUnknown
 	}
 	if f.s.Seat(f.e.Author).Side != b.Room.Side() {
 		return ReasonNotYours
+	}
+	for _, id := range b.Seats {
+		if y := f.s.Seat(id); slices.Contains(x.Members, f.e.Author) && y != nil && y.Status == In && y.Side == b.Room.Side() && !slices.Contains(x.Members, id) {
+			x.Members = add(x.Members, id)
+		}
 	}
 	f.note(NoteWelcome, f.e.Author, b)
 	return ReasonNone

@@ -89,6 +89,11 @@ type RoomState struct {
 	Group []byte
 	Tag   []byte // the founding's confirmation tag
 	By    SeatID
+
+	// Members are the founder and whom the Welcomes of members named. When the
+	// last of them has gone, nobody can let anybody in: the room is as if it had
+	// never been founded.
+	Members []SeatID
 }
 
 // A CharterState says which parties have given the skeleton as of Base.
@@ -169,7 +174,8 @@ func (s *State) check() error {
 		bad = bad || !validName(x.Name)
 	}
 	for _, x := range s.Rooms {
-		bad = bad || x.Room == Plenary || int(x.Room) > len(s.Sides) || len(x.Group) > maxRoomGroup || len(x.Tag) > maxRoomGroup
+		bad = bad || x.Room == Plenary || int(x.Room) > len(s.Sides) || len(x.Group) > maxRoomGroup || len(x.Tag) > maxRoomGroup ||
+			len(x.Members) == 0 || len(x.Members) > maxPlan
 	}
 	if bad {
 		return wire.ErrMalformed

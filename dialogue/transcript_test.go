@@ -30,6 +30,7 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the transcripts with what is 
 //	NAME leave | say TEXT | hello | verify | unknown
 //	NAME heard READER
 //	NAME found ROOM | charter EPOCH
+//	NAME welcome ROOM SEAT…
 //	NAME commit [+SEAT…] [-SEAT…]
 //	NAME in ROOM [MEMBER…]: say TEXT    an entry of a side room
 //	state                               who sits where, and what is due
@@ -191,6 +192,12 @@ func (p *player) plenary(by, verb string, args []string) {
 		send(KindHeard, Heard{Verify: p.readings[arg], Reader: id(arg)})
 	case "found":
 		send(KindFound, Found{Room: Room(arg[0] - '0'), Group: []byte("group by " + by), Tag: []byte{1}})
+	case "welcome":
+		w := Welcome{Room: Room(arg[0] - '0'), Welcome: []byte("welcome")}
+		for _, name := range args[1:] {
+			w.Seats = append(w.Seats, id(name))
+		}
+		send(KindWelcome, w)
 	case "charter":
 		n, _ := strconv.ParseUint(arg, 10, 64)
 		send(KindCharter, Charter{Base: n, Hash: Hash{1}, Skeleton: []byte("skeleton")})
@@ -282,7 +289,7 @@ var noteNames = map[NoteKind]string{
 	NoteRefused: "refused", NoteUnknown: "unknown", NoteOpened: "opened", NoteInvited: "invited", NoteRevoked: "revoked",
 	NoteArrived: "arrived", NoteSecondUse: "ALARM second use", NoteConsented: "consented", NoteSeated: "seated",
 	NoteRemovalDue: "removal due", NoteRemovalAsked: "removal asked", NoteRemoved: "removed", NoteLeft: "left", NoteSaid: "said",
-	NoteFounded: "founded", NoteVerify: "reads", NoteVerified: "verified", NoteCharter: "charter", NoteAttempt: "ATTEMPT",
+	NoteFounded: "founded", NoteWelcome: "welcomes into its room", NoteVerify: "reads", NoteVerified: "verified", NoteCharter: "charter", NoteAttempt: "ATTEMPT",
 	NoteAgreed: "all agreed", NoteHello: "hello",
 }
 

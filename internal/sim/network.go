@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -15,6 +16,7 @@ type Faults struct {
 	Cut     int // a connection ends in the middle of a piece
 	Corrupt int // a byte changes
 	Delay   int // a piece is late, by up to five seconds
+	Repeat  int // a whole request goes again, later, on a connection of its own
 }
 
 // A network joins clients to whatever listens at the moment.
@@ -56,6 +58,16 @@ func (n *network) cut() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.at = nil
+	for c := range n.conns {
+		c.Close()
+	}
+	n.conns = nil
+}
+
+// drop ends every connection; others may come.
+func (n *network) drop() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	for c := range n.conns {
 		c.Close()
 	}
@@ -129,10 +141,15 @@ func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 type faulty struct {
 	net.Conn
 	n *network
+
+	mu      sync.Mutex
+	request []byte // what was written since the last answer
+	reading bool
 }
 
 func (f *faulty) Write(b []byte) (int, error) {
 	b = append([]byte(nil), b...)
+	f.record(b)
 	if cut := f.harm(b); cut >= 0 {
 		f.Conn.Write(b[:cut])
 		f.Conn.Close()
@@ -146,11 +163,54 @@ func (f *faulty) Read(b []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
+	f.answered()
 	if cut := f.harm(b[:n]); cut >= 0 {
 		f.Conn.Close()
 		return cut, nil
 	}
 	return n, nil
+}
+
+// record keeps a request as it was sent.
+func (f *faulty) record(b []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.reading {
+		f.request, f.reading = nil, false
+	}
+	f.request = append(f.request, b...)
+}
+
+// answered repeats, by chance, the request that an answer has begun for.
+func (f *faulty) answered() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.reading && f.n.chance(f.n.now().Repeat) {
+		go f.n.repeat(f.request, time.Duration(f.n.pick(8000))*time.Millisecond)
+	}
+	f.reading = true
+}
+
+// repeat sends a request again, as whoever recorded it could. Nobody reads the
+// answer.
+func (n *network) repeat(request []byte, after time.Duration) {
+	time.Sleep(after)
+	n.mu.Lock()
+	l := n.at
+	n.mu.Unlock()
+	if l == nil {
+		return
+	}
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	ours.SetDeadline(time.Now().Add(time.Second))
+	select {
+	case l.conns <- theirs:
+	case <-l.done:
+		return
+	}
+	ours.Write(request)
+	io.Copy(io.Discard, ours)
 }
 
 // harm alters, delays, or says after how many bytes to cut; -1 is not at all.

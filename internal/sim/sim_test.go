@@ -331,7 +331,7 @@ func TestBadNetwork(t *testing.T) {
 	for i := range *runs {
 		play(t, *seedFlag+uint64(i), func(w *World) {
 			table(w)
-			w.Faults(Faults{Refuse: 50, Cut: 40, Corrupt: 40, Delay: 100})
+			w.Faults(Faults{Refuse: 50, Cut: 40, Corrupt: 40, Delay: 100, Repeat: 200})
 			chatter(w, 40, func(int) {})
 		})
 	}

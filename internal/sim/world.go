@@ -24,6 +24,7 @@ type World struct {
 	Rand   *rand.Rand
 	People []*Person
 
+	steps *steps
 	net   *network
 	disk  *vfs.MemFS // the relay's
 	relay *server.Relay
@@ -35,7 +36,7 @@ type World struct {
 func New(t testing.TB, seed uint64) *World {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
-	w := &World{T: t, Rand: r, net: &network{rand: rand.New(rand.NewPCG(seed, 2))}, disk: vfs.NewCrashableMem()}
+	w := &World{T: t, Rand: r, net: &network{rand: rand.New(rand.NewPCG(seed, 2))}, disk: vfs.NewCrashableMem(), steps: newSteps()}
 	var err error
 	if w.dir, err = os.MkdirTemp("", "parley-sim"); err != nil {
 		t.Fatal(err)
@@ -53,6 +54,9 @@ func (w *World) Close() {
 	}
 	w.StopRelay()
 	time.Sleep(10 * time.Second) // what the network delays ends, too
+	for _, err := range w.steps.repeated() {
+		w.T.Error(err)
+	}
 	if err := os.RemoveAll(w.dir); err != nil {
 		w.T.Error(err)
 	}
@@ -67,7 +71,7 @@ func (w *World) StartRelay() {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	w.relay, err = server.Embedded(server.Options{Listener: w.net.listen(), Store: store})
+	w.relay, err = server.Embedded(server.Options{Listener: w.net.listen(), Store: w.steps.tap(store)})
 	if err != nil {
 		w.T.Fatal(err)
 	}
@@ -120,7 +124,7 @@ func (w *World) Person(name string) *Person {
 }
 
 func (p *Person) options() client.Options {
-	return client.Options{Dir: p.dir, Dial: func(a relay.Address) (*relay.Client, error) {
+	return client.Options{Dir: p.dir, Made: p.W.steps.made, Dial: func(a relay.Address) (*relay.Client, error) {
 		return relay.NewClient(a, relay.WithDial(p.W.net.dial))
 	}}
 }
@@ -183,6 +187,12 @@ func (w *World) Until(what string, ok func() bool) {
 			for _, p := range w.People {
 				for _, d := range p.Dialogues() {
 					w.T.Logf("%s: %s, online %v, problem %v, %s; alarms %+v", p.Name, d.Standing, d.Online, d.Problem, p.Outbox(d.ID), d.Alarms)
+					for _, s := range d.Seats {
+						w.T.Logf("    %s of side %d: status %d, due %v, missing %q", s.Name, s.Side, s.Status, s.Due, s.Missing)
+					}
+					for _, r := range d.Rooms {
+						w.T.Logf("    room %d: %q", r.Room, r.Why)
+					}
 				}
 			}
 			w.T.Fatalf("in vain: %s", what)
