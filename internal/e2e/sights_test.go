@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/draw"
+	"image/png"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// names stand for a seat, a card or a dialogue in an address.
+var names = regexp.MustCompile(`/(d|seat|join)/[0-9a-zA-Z]+`)
+
+// seen are the kinds of pages that were judged, with their direction.
+var seen = map[string]bool{}
+
+// judge looks at the page, the first time that somebody meets one of its kind: nothing is wider than the window, also at 300 %, and axe-core finds
+// nothing, in light and dark, wide and narrow.
+func (p *person) judge() {
+	p.Helper()
+	kind := names.ReplaceAllString(eval[string](p, "location.pathname.replace(/^.p.[^/]*/, '') + ' ' + document.documentElement.dir"), "/$1")
+	if p.with == noScript || seen[kind] { // axe-core is a script
+		return
+	}
+	seen[kind] = true
+	for _, width := range []int64{1280, 390} {
+		for _, theme := range []string{"light", "dark"} {
+			p.look(width, theme)
+			p.fits(kind)
+			p.accessible(kind)
+		}
+		p.do(chromedp.EmulateViewport(width, 900))
+		size := eval[string](p, `(() => { const d = document.documentElement.dataset, s = d.text || ""; d.text = "300"; return s; })()`)
+		p.fits(kind + " at 300 %")
+		eval[bool](p, "(() => { const d = document.documentElement.dataset, s = "+quote(size)+"; if (s) d.text = s; else delete d.text; return true; })()")
+	}
+	p.look(1280, "light")
+}
+
+// look changes the window.
+func (p *person) look(width int64, theme string) {
+	p.Helper()
+	p.do(chromedp.EmulateViewport(width, 900), call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}))
+}
+
+// wide names what is wider than the window, or is empty.
+const wide = `(() => {
+  const w = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= w + 1) return "";
+  const out = [];
+  for (const e of document.querySelectorAll("body *")) {
+    const r = e.getBoundingClientRect();
+    if (r.width > 0 && (r.right > w + 1 || r.left < -1) && !e.closest(".vh, .skip, .sprite")) out.push(e.tagName + "." + (e.getAttribute("class") || e.id));
+  }
+  return w + ": " + out.slice(0, 6).join("; ");
+})()`
+
+func (p *person) fits(kind string) {
+	p.Helper()
+	if w := eval[string](p, wide); w != "" {
+		p.Errorf("%s, %s: wider than the window: %s", p.name, kind, w)
+	}
+}
+
+const violations = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.target.join(" ") + " " + n.failureSummary).join(" | "))))`
+
+func (p *person) accessible(kind string) {
+	p.Helper()
+	source, err := axe()
+	if err != nil {
+		p.Fatal(err)
+	}
+	if source == "" {
+		return
+	}
+	eval[chromedp.Void](p, "window.axe || (() => {"+source+"\n})()")
+	var list []string
+	if err := json.Unmarshal([]byte(eval[string](p, violations)), &list); err != nil {
+		p.Fatal(err)
+	}
+	for _, v := range list {
+		p.Errorf("%s, %s: %s", p.name, kind, v)
+	}
+}
+
+// shoot keeps a picture of the page, cut to a height in pixels, if anybody
+// wants it.
+func (p *person) shoot(name string, height int) {
+	p.Helper()
+	dir := os.Getenv("PARLEY_SHOTS")
+	if dir == "" {
+		return
+	}
+	p.do(chromedp.Evaluate[chromedp.Void]("(document.activeElement?.blur(), window.scrollTo(0, 0))"))
+	raw, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		p.Fatal(err)
+	}
+	whole, err := png.Decode(bytes.NewReader(raw))
+	if err != nil {
+		p.Fatal(err)
+	}
+	r := whole.Bounds()
+	r.Max.Y = min(r.Max.Y, r.Min.Y+height)
+	cut := image.NewRGBA(r)
+	draw.Draw(cut, r, whole, r.Min, draw.Src)
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, cut); err != nil {
+		p.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		p.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), b.Bytes(), 0o644); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// shootAll keeps the page as it looks in every window, for people to look at.
+func (p *person) shootAll(name string) {
+	p.Helper()
+	if os.Getenv("PARLEY_SHOTS") == "" {
+		return
+	}
+	p.look(390, "light")
+	p.shoot("e2e-"+name+"-390", 4000)
+	p.look(1280, "dark")
+	p.shoot("e2e-"+name+"-dark", 4000)
+	p.look(1280, "light")
+	eval[string](p, `document.documentElement.dataset.text = "200"`)
+	p.shoot("e2e-"+name+"-text200", 6000)
+	eval[bool](p, `delete document.documentElement.dataset.text`)
+	p.shoot("e2e-"+name, 4000)
+}
