@@ -61,6 +61,9 @@ func (h *house) sit(name, link string, with hands) *person {
 	h.Helper()
 	ctx, stop := chromedp.NewContext(h.browser, chromedp.WithNewBrowserContext())
 	h.Cleanup(stop)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil { // the page lives as long as this context
+		h.Fatal(err)
+	}
 	p := &person{house: h, name: name, with: with, ctx: ctx}
 	p.do(chromedp.EmulateViewport(1280, 900))
 	if with == noScript {
@@ -99,7 +102,9 @@ const patience = 20 * time.Second
 // eval reads something off the page.
 func eval[T any](p *person, script string) T {
 	p.Helper()
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 	if err != nil {
 		p.Fatalf("%s: %s: %v\n%s", p.name, script, err, p.where())
 	}
@@ -110,7 +115,9 @@ func (p *person) address() string { return eval[string](p, "location.href") }
 
 // where says what the page shows, for a test that fails.
 func (p *person) where() string {
-	s, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`location.pathname.replace(/^.p.[^/]*/, "") + location.search + "\n" + document.body.innerText`))
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	s, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.pathname.replace(/^.p.[^/]*/, "") + location.search + "\n" + document.body.innerText`))
 	if err != nil {
 		return err.Error()
 	}
@@ -120,6 +127,11 @@ func (p *person) where() string {
 // until waits for a condition of the page. Without script the page is loaded
 // again until it holds.
 func (p *person) until(script string) {
+	p.Helper()
+	p.untilIn(patience, script)
+}
+
+func (p *person) untilIn(patience time.Duration, script string) {
 	p.Helper()
 	if p.with == noScript {
 		for end := time.Now().Add(patience); time.Now().Before(end); p.do(chromedp.Reload()) {
@@ -219,7 +231,7 @@ func (p *person) tabTo(sel string) {
 	p.Fatalf("%s: no number of Tabs leads to %s\n%s", p.name, sel, p.where())
 }
 
-// fill puts a text into a field. A person with a mouse pastes it; by keyboard
+// fill puts a text into a field, in place of what is there. A person with a mouse pastes it; by keyboard
 // it is typed where Tab led.
 func (p *person) fill(sel, text string) {
 	p.Helper()
@@ -228,6 +240,7 @@ func (p *person) fill(sel, text string) {
 	} else {
 		p.tabTo(sel)
 	}
+	p.do(chromedp.KeyEvent("a", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
 	p.do(call(input.InsertText, input.InsertTextParams{Text: text}))
 }
 

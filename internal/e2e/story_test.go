@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -117,12 +118,14 @@ func TestStory(t *testing.T) {
 	h.talk(ruth, halden, corin)
 	h.files(halden, corin)
 	h.sideRoom(halden, ruth)
-	leonie := h.newcomer(ruth, halden, corin, first)
+	leonie := h.newcomer(ruth, halden, corin)
 	h.readAloud(ruth, halden, corin)
 	h.looks(ruth)
+	h.useTwice(leonie, first)
 	h.rightToLeft(leonie)
 	h.remove(ruth, leonie)
 	h.putAway(ruth)
+	h.alarm(ruth, halden, corin)
 	h.leave(corin, ruth)
 }
 
@@ -141,10 +144,8 @@ func (h *house) talk(ruth, halden, corin *person) {
 		corin.write("We remember the same summer, from below the weir. I had not known that you were told so. May I say at home that I have heard it, without saying from whom?")
 	})
 	halden.until(`document.querySelector("#talk li:last-child .quoted q")?.textContent.includes("the summer of the dry wells")`)
-	ruth.live("the ground rules allow exactly that", func() {
-		halden.live("the ground rules allow exactly that", func() {
-			ruth.write("You may: the ground rules allow exactly that.")
-		})
+	halden.live("the ground rules allow exactly that", func() {
+		ruth.write("You may: the ground rules allow exactly that.")
 	})
 }
 
@@ -184,31 +185,13 @@ func (h *house) sideRoom(halden, ruth *person) {
 	}
 }
 
-// newcomer: a card used twice alarms everybody; a third seat is let in by both
-// heads, who compare its four words.
-func (h *house) newcomer(ruth, halden, corin *person, used string) *person {
+// newcomer: a third seat is let in by both heads, who compare its four words.
+func (h *house) newcomer(ruth, halden, corin *person) *person {
 	leonie := h.person("Leonie Farrow", "qps-rtl", mouse)
 	leonie.fill("#pass", passphrase)
 	leonie.goes(`form[action$="/unlock"] button`)
-
-	leonie.goes(`.door a[href$="/join"]`)
-	leonie.fill("#link", used)
-	leonie.goes(`form[action$="/join"] button.main`)
-	if eval[bool](leonie, `!!document.querySelector('form[action*="/join/"]')`) {
-		leonie.goes(`form[action*="/join/"] button.main`)
-	}
-	for _, p := range []*person{ruth, halden, corin} {
-		p.open(p.tableOf("/r/0"))
-		p.until(`document.querySelector(".banner.stop")`)
-		p.reads("the card for Halden Royce was used a second time")
-	}
-	ruth.goes(`.banner.stop a`)
-	ruth.reads("A card was used twice")
-	ruth.shootAll("alarms")
-
 	ruth.open(ruth.table() + "/seats")
 	card := ruth.invite(2, leonie.name)
-	leonie.open("/")
 	leonie.join(card)
 	leonie.until(`document.querySelectorAll("ol.words li").length === 4`)
 	four := eval[string](leonie, words)
@@ -234,9 +217,6 @@ func (h *house) newcomer(ruth, halden, corin *person, used string) *person {
 // words are those that a page shows in a row.
 const words = `[...document.querySelectorAll("ol.words li")].map(e => e.textContent.trim()).join(" ")`
 
-// tableOf is a page of the dialogue, from wherever the person is.
-func (p *person) tableOf(path string) string { return p.table() + path }
-
 // readAloud: one reads six words, two listen, and one of them slips first.
 func (h *house) readAloud(ruth, halden, corin *person) {
 	halden.open(halden.table() + "/words")
@@ -259,7 +239,6 @@ func (h *house) readAloud(ruth, halden, corin *person) {
 	corin.goes(`form[action$="/words/heard"] button`)
 	corin.until(`document.querySelector("#last-error")`)
 	corin.shoot("e2e-words-wrong", 3000)
-	corin.do(chromedp.SetValue(chromedp.CSS("#last"), ""))
 	corin.fill("#last", six[5])
 	corin.goes(`form[action$="/words/heard"] button`)
 	corin.reads("The word matches")
@@ -311,6 +290,32 @@ func (h *house) rightToLeft(leonie *person) {
 	leonie.fill("#compose-text", "Good morning to everybody.")
 	leonie.goes(`form.compose button.main`)
 	leonie.until(`[...document.querySelectorAll("#talk .said.mine")].some(e => e.textContent.includes("Good morning to everybody."))`)
+}
+
+// useTwice: a card that somebody else used already gives nothing.
+func (h *house) useTwice(leonie *person, used string) {
+	table := leonie.table()
+	leonie.open("/join")
+	leonie.fill("#link", used)
+	leonie.goes(`form[action$="/join"] button.main`)
+	leonie.goes(`form[action*="/join/"] button.main`)
+	leonie.until(`document.querySelector("#form-error")`)
+	leonie.shoot("e2e-rtl-used", 3000)
+	leonie.open(table + "/seats")
+}
+
+// alarm: everybody learns of the second use. Computers look after used cards
+// every half minute.
+func (h *house) alarm(ruth, halden, corin *person) {
+	for _, p := range []*person{ruth, halden, corin} {
+		p.open(p.table() + "/r/0")
+		p.untilIn(time.Minute, `document.querySelector(".banner.stop")`)
+		p.reads("the card for Halden Royce was used a second time")
+	}
+	ruth.goes(`.banner.stop a`)
+	ruth.reads("A card was used twice")
+	ruth.shootAll("alarms")
+	ruth.open(ruth.table() + "/seats")
 }
 
 // remove: the seat is gone from the plan, and reads nothing new.
