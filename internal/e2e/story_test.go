@@ -102,8 +102,7 @@ func TestStory(t *testing.T) {
 	first := ruth.invite(1, halden.name)
 	ruth.shoot("card", 1300)
 	ruth.shootAll("card")
-	ruth.press(`main a[href$="/invite"]`)
-	ruth.until(`document.getElementById("name")`)
+
 	ruth.open(ruth.table() + "/seats")
 	second := ruth.invite(2, corin.name)
 
@@ -196,6 +195,13 @@ func (h *house) newcomer(ruth, halden, corin *person) *person {
 	leonie.until(`document.querySelectorAll("ol.words li").length === 4`)
 	four := eval[string](leonie, words)
 	leonie.shootAll("waiting")
+	table := halden.table()
+	halden.open("/")
+	halden.until(`document.querySelector(".waits")`)
+	halden.shoot("home", 950)
+	halden.open(table + "/r/0")
+	halden.reads("asks to be let in")
+	halden.shoot("room", 2050)
 	for _, p := range []*person{halden, corin} {
 		p.open(p.table() + "/seats")
 		p.until(`document.querySelector('main a[href$="/approve"]')`)
@@ -257,7 +263,7 @@ func (h *house) looks(ruth *person) {
 	for _, page := range []struct {
 		name, path string
 		height     int
-	}{{"seats", "/seats", 1150}, {"room", "/r/0", 2200}, {"rules", "/rules", 0}, {"leave", "/leave", 0}} {
+	}{{"seats", "/seats", 1150}, {"room", "/r/0", 0}, {"rules", "/rules", 0}, {"leave", "/leave", 0}} {
 		ruth.open(ruth.table() + page.path)
 		if page.height > 0 {
 			ruth.shoot(page.name, page.height)
@@ -272,7 +278,6 @@ func (h *house) looks(ruth *person) {
 	ruth.open("/rehearse")
 	ruth.shootAll("rehearse-door")
 	ruth.open("/")
-	ruth.shoot("home", 1000)
 	ruth.shootAll("home")
 	ruth.open(table + "/seats")
 }
