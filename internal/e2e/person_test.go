@@ -102,13 +102,18 @@ const patience = 20 * time.Second
 // eval reads something off the page.
 func eval[T any](p *person, script string) T {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	v, err := try[T](p, script)
 	if err != nil {
-		p.Fatalf("%s: %s: %v\n%s", p.name, script, err, p.where())
+		p.Fatalf("%s: %.200s: %v\n%s", p.name, script, err, p.where())
 	}
 	return v
+}
+
+// try is eval of a page that may be left meanwhile.
+func try[T any](p *person, script string) (T, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 }
 
 func (p *person) address() string { return eval[string](p, "location.href") }

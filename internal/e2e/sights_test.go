@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -18,29 +19,37 @@ import (
 var names = regexp.MustCompile(`/(d|seat|join)/[0-9a-zA-Z]+`)
 
 // seen are the kinds of pages that were judged, with their direction.
-var seen = map[string]bool{}
+var seen sync.Map
 
 // judge looks at the page, the first time that somebody meets one of its kind: nothing is wider than the window, also at 300 %, and axe-core finds
 // nothing, in light and dark, wide and narrow.
 func (p *person) judge() {
 	p.Helper()
 	kind := names.ReplaceAllString(eval[string](p, "location.pathname.replace(/^.p.[^/]*/, '') + ' ' + document.documentElement.dir"), "/$1")
-	if p.with == noScript || seen[kind] { // axe-core is a script
+	if p.with == noScript { // axe-core is a script
 		return
 	}
-	seen[kind] = true
+	if _, before := seen.LoadOrStore(kind, true); before {
+		return
+	}
 	for _, width := range []int64{1280, 390} {
 		for _, theme := range []string{"light", "dark"} {
 			p.look(width, theme)
-			p.fits(kind)
-			p.accessible(kind)
+			if p.fits(kind) != nil || p.accessible(kind) != nil {
+				seen.Delete(kind) // it went on by itself; somebody else may meet it
+			}
 		}
-		p.do(chromedp.EmulateViewport(width, 900))
-		size := eval[string](p, `(() => { const d = document.documentElement.dataset, s = d.text || ""; d.text = "300"; return s; })()`)
-		p.fits(kind + " at 300 %")
-		eval[bool](p, "(() => { const d = document.documentElement.dataset, s = "+quote(size)+"; if (s) d.text = s; else delete d.text; return true; })()")
+		p.large(kind + " at 300 %")
 	}
 	p.look(1280, "light")
+}
+
+// large looks at the page in the largest letters.
+func (p *person) large(kind string) {
+	p.Helper()
+	size := eval[string](p, `(() => { const d = document.documentElement.dataset, s = d.text || ""; d.text = "300"; return s; })()`)
+	p.fits(kind)
+	eval[bool](p, "(() => { const d = document.documentElement.dataset, s = "+quote(size)+"; if (s) d.text = s; else delete d.text; return true; })()")
 }
 
 // look changes the window.
@@ -62,38 +71,47 @@ const wide = `(() => {
   return w + ": " + out.slice(0, 6).join("; ");
 })()`
 
-func (p *person) fits(kind string) {
+func (p *person) fits(kind string) error {
 	p.Helper()
-	if w := eval[string](p, wide); w != "" {
+	w, err := try[string](p, wide)
+	if w != "" {
 		p.Errorf("%s, %s: wider than the window: %s", p.name, kind, w)
 	}
+	return err
 }
 
 const violations = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.target.join(" ") + " " + n.failureSummary).join(" | "))))`
 
-func (p *person) accessible(kind string) {
+func (p *person) accessible(kind string) error {
 	p.Helper()
 	source, err := axe()
 	if err != nil {
 		p.Fatal(err)
 	}
 	if source == "" {
-		return
+		return nil
 	}
-	if !eval[bool](p, "!!window.axe") {
-		p.do(chromedp.Evaluate[chromedp.Void](source))
+	if there, err := try[bool](p, "!!window.axe"); err == nil && !there {
+		if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[chromedp.Void](source)); err != nil {
+			return err
+		}
+	}
+	found, err := try[string](p, violations)
+	if err != nil {
+		return err
 	}
 	var list []string
-	if err := json.Unmarshal([]byte(eval[string](p, violations)), &list); err != nil {
+	if err := json.Unmarshal([]byte(found), &list); err != nil {
 		p.Fatal(err)
 	}
 	for _, v := range list {
 		p.Errorf("%s, %s: %s", p.name, kind, v)
 	}
+	return nil
 }
 
-// shoot keeps a picture of the page, cut to a height in pixels, if anybody
-// wants it.
+// shoot keeps a picture of the page, cut to a height in pixels unless that is
+// 0, if anybody wants it.
 func (p *person) shoot(name string, height int) {
 	p.Helper()
 	dir := os.Getenv("PARLEY_SHOTS")
@@ -105,24 +123,33 @@ func (p *person) shoot(name string, height int) {
 	if err != nil {
 		p.Fatal(err)
 	}
+	if height > 0 {
+		raw = p.cut(raw, height)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		p.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), raw, 0o644); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// cut takes the upper part of a picture, and makes it small to keep.
+func (p *person) cut(raw []byte, height int) []byte {
+	p.Helper()
 	whole, err := png.Decode(bytes.NewReader(raw))
 	if err != nil {
 		p.Fatal(err)
 	}
 	r := whole.Bounds()
 	r.Max.Y = min(r.Max.Y, r.Min.Y+height)
-	cut := image.NewRGBA(r)
-	draw.Draw(cut, r, whole, r.Min, draw.Src)
+	part := image.NewRGBA(r)
+	draw.Draw(part, r, whole, r.Min, draw.Src)
 	var b bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, cut); err != nil {
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, part); err != nil {
 		p.Fatal(err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		p.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), b.Bytes(), 0o644); err != nil {
-		p.Fatal(err)
-	}
+	return b.Bytes()
 }
 
 // shootAll keeps the page as it looks in every window, for people to look at.
@@ -132,12 +159,12 @@ func (p *person) shootAll(name string) {
 		return
 	}
 	p.look(390, "light")
-	p.shoot("e2e-"+name+"-390", 4000)
+	p.shoot("e2e-"+name+"-390", 0)
 	p.look(1280, "dark")
-	p.shoot("e2e-"+name+"-dark", 4000)
+	p.shoot("e2e-"+name+"-dark", 0)
 	p.look(1280, "light")
 	eval[string](p, `document.documentElement.dataset.text = "200"`)
-	p.shoot("e2e-"+name+"-text200", 6000)
+	p.shoot("e2e-"+name+"-text200", 0)
 	eval[bool](p, `delete document.documentElement.dataset.text`)
-	p.shoot("e2e-"+name, 4000)
+	p.shoot("e2e-"+name, 0)
 }

@@ -88,6 +88,7 @@ func (p *person) write(text string) {
 
 // TestStory is a whole dialogue, from setting up to leaving.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	if h == nil {
 		return
@@ -244,7 +245,7 @@ func (h *house) readAloud(ruth, halden, corin *person) {
 	corin.fill("#last", "zebra-"+six[5])
 	corin.goes(`form[action$="/words/heard"] button`)
 	corin.until(`document.querySelector("#last-error")`)
-	corin.shoot("e2e-words-wrong", 3000)
+	corin.shoot("e2e-words-wrong", 0)
 	corin.fill("#last", six[5])
 	corin.goes(`form[action$="/words/heard"] button`)
 	corin.reads("The word matches")
@@ -305,7 +306,7 @@ func (h *house) useTwice(leonie *person, used string) {
 	leonie.goes(`form[action$="/join"] button.main`)
 	leonie.goes(`form[action*="/join/"] button.main`)
 	leonie.until(`document.querySelector("#form-error")`)
-	leonie.shoot("e2e-rtl-used", 3000)
+	leonie.shoot("e2e-rtl-used", 0)
 	leonie.open(table + "/seats")
 }
 

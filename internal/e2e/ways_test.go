@@ -5,6 +5,7 @@ import "testing"
 // TestKeyboard goes from setting up to writing with Tab, Space, Enter and the
 // arrows alone: nobody has a mouse or an address bar.
 func TestKeyboard(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	if h == nil {
 		return
@@ -34,6 +35,7 @@ func TestKeyboard(t *testing.T) {
 // TestNoScript: in a browser that runs no script one joins, writes, and reads
 // what others wrote by loading the page again.
 func TestNoScript(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	if h == nil {
 		return
