@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"image"
+	"image/color"
 	"image/draw"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -143,13 +146,25 @@ func (p *person) cut(raw []byte, height int) []byte {
 	}
 	r := whole.Bounds()
 	r.Max.Y = min(r.Max.Y, r.Min.Y+height)
-	part := image.NewRGBA(r)
+	part := image.NewPaletted(r, frequent(whole, r))
 	draw.Draw(part, r, whole, r.Min, draw.Src)
 	var b bytes.Buffer
 	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, part); err != nil {
 		p.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// frequent are the colours that a picture has most of.
+func frequent(m image.Image, r image.Rectangle) color.Palette {
+	count := map[color.Color]int{}
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			count[m.At(x, y)]++
+		}
+	}
+	all := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return count[b] - count[a] })
+	return color.Palette(all[:min(len(all), 256)])
 }
 
 // shootAll keeps the page as it looks in every window, for people to look at.
