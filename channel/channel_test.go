@@ -513,8 +513,13 @@ func TestParcels(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := u.Add(&must(Wrap(k, ParcelPost, make([]byte, 2*parcelContent)))[0]); !errors.Is(err, wire.ErrTooLarge) {
-		t.Errorf("parcels without end: %v", err)
+	// Parcels without end are given up for one that has one, and cost no more.
+	whole := must(Wrap(k, ParcelWelcome, make([]byte, 2*parcelContent)))
+	if p, err := u.Add(&whole[0]); p != nil || err != nil || len(u.open) != maxOpen || len(u.ages) != maxOpen {
+		t.Errorf("%d are open, %v", len(u.open), err)
+	}
+	if p, err := u.Add(&whole[1]); err != nil || p == nil || len(u.open) != maxOpen-1 || len(u.ages) != maxOpen-1 {
+		t.Errorf("a whole parcel behind them: %v, %v", p, err)
 	}
 }
 

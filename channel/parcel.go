@@ -3,6 +3,7 @@ package channel
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	"parley/internal/wire"
 	"parley/relay"
@@ -33,7 +34,7 @@ const (
 	parcelContent = plainSize - 1 - parcelIDSize - 2 - 2 - 2
 	maxParcel     = wire.MaxMessage
 	maxParts      = maxParcel/parcelContent + 1
-	maxOpen       = 16 // parcels begun and not complete
+	maxOpen       = 16 // parcels begun and not complete; then the oldest is given up
 )
 
 func parcelKey(k relay.BoxKey) []byte { b := k.Derive("parley parcel v1"); return b[:] }
@@ -66,6 +67,7 @@ func Wrap(k relay.BoxKey, kind ParcelKind, content []byte) ([]relay.Cell, error)
 type Unwrapper struct {
 	key  []byte
 	open map[[parcelIDSize]byte]*partial
+	ages [][parcelIDSize]byte // of open, the oldest first
 }
 
 type partial struct {
@@ -93,10 +95,11 @@ func (u *Unwrapper) Add(c *relay.Cell) (*Parcel, error) {
 	p := u.open[id]
 	if p == nil {
 		if len(u.open) >= maxOpen {
-			return nil, fmt.Errorf("channel: parcel: %w", wire.ErrTooLarge)
+			u.forget(u.ages[0])
 		}
 		p = &partial{kind: kind, parts: make([][]byte, n), left: n}
 		u.open[id] = p
+		u.ages = append(u.ages, id)
 	}
 	if p.kind != kind || len(p.parts) != n {
 		return nil, fmt.Errorf("channel: parcel: %w", wire.ErrMalformed)
@@ -108,12 +111,17 @@ func (u *Unwrapper) Add(c *relay.Cell) (*Parcel, error) {
 	if p.left--; p.left > 0 {
 		return nil, nil
 	}
-	delete(u.open, id)
+	u.forget(id)
 	var whole []byte
 	for _, part := range p.parts {
 		whole = append(whole, part...)
 	}
 	return &Parcel{Kind: kind, Content: whole}, nil
+}
+
+func (u *Unwrapper) forget(id [parcelIDSize]byte) {
+	delete(u.open, id)
+	u.ages = slices.DeleteFunc(u.ages, func(x [parcelIDSize]byte) bool { return x == id })
 }
 
 func parsePart(plain []byte) (kind ParcelKind, id [parcelIDSize]byte, i, n int, content []byte, err error) {

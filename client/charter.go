@@ -190,7 +190,7 @@ func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Chart
 func (m *member) vouch(sp *vault.Space) error {
 	me := m.me()
 	for _, c := range m.state.Charters {
-		if slices.Contains(c.Answered, me.Side) || slices.Contains(c.For, me.ID) || m.vouching(c.Base) {
+		if !m.canVouch(c) || m.vouching(c.Base) {
 			continue
 		}
 		party := slices.DeleteFunc(m.state.Plan(dialogue.Plenary), func(id dialogue.SeatID) bool {
@@ -215,6 +215,13 @@ func (m *member) vouch(sp *vault.Space) error {
 		}
 	}
 	return nil
+}
+
+// canVouch tells whether one's own party has yet to give a charter, and one
+// was there at the time that it tells of.
+func (m *member) canVouch(c dialogue.CharterState) bool {
+	me := m.me()
+	return c.Base > m.acct.Base && !slices.Contains(c.Answered, me.Side) && !slices.Contains(c.For, me.ID)
 }
 
 // vouching tells whether a charter for base waits in the outbox.

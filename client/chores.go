@@ -82,7 +82,7 @@ func (m *member) anyChore() bool {
 		}
 	}
 	for _, c := range m.state.Charters {
-		if !slices.Contains(c.Answered, me.Side) && !slices.Contains(c.For, me.ID) && !m.vouching(c.Base) {
+		if m.canVouch(c) && !m.vouching(c.Base) {
 			return true
 		}
 	}
@@ -100,7 +100,7 @@ func (m *member) anyChore() bool {
 // commitDue stages the plenary commit that removes whoever is due and adds
 // whoever is ready.
 func (m *member) commitDue(sp *vault.Space) error {
-	if m.log.Pending(channel.Plenary) || m.me().Due {
+	if m.log.Pending(channel.Plenary) || m.me().Due || m.owesCharter() {
 		return nil
 	}
 	content, what, order, err := m.whatIsDue(sp)
@@ -112,6 +112,15 @@ func (m *member) commitDue(sp *vault.Space) error {
 		return nil
 	}
 	return m.stage(sp, dialogue.Plenary, content, what)
+}
+
+// owesCharter tells whether those whom the last commit added have no charter
+// yet. Without one they can't tell a commit that counts from one that does not,
+// and would follow either, so none is made before.
+func (m *member) owesCharter() bool {
+	return slices.ContainsFunc(m.state.Charters, func(c dialogue.CharterState) bool {
+		return c.Base == m.state.Epoch && !c.Given
+	})
 }
 
 // whatIsDue gathers the adds and removals, and in which order seats come to

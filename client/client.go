@@ -333,11 +333,10 @@ func (c *Client) adopt(m *member) {
 	c.mu.Lock()
 	c.members[m.id] = m
 	c.order = append(c.order, m.id)
-	ctx := c.running
-	c.mu.Unlock()
-	if ctx != nil {
-		c.background(func() { m.run(ctx) })
+	if ctx := c.running; ctx != nil && !c.closed {
+		c.work.Go(func() { m.run(ctx) })
 	}
+	c.mu.Unlock()
 	c.hub.publish(Change{})
 }
 
@@ -361,10 +360,10 @@ func (c *Client) Run(ctx context.Context) error {
 		return vault.ErrClosed
 	}
 	c.running = ctx
-	c.mu.Unlock()
-	for _, m := range c.all() {
-		c.background(func() { m.run(ctx) })
+	for _, m := range c.members { // those that come later, adopt starts
+		c.work.Go(func() { m.run(ctx) })
 	}
+	c.mu.Unlock()
 	<-ctx.Done()
 	c.mu.Lock()
 	c.running = nil

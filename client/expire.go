@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"parley/dialogue"
@@ -76,7 +77,8 @@ func (m *member) expireSome(r dialogue.Room) (more bool, err error) {
 				return err
 			}
 		}
-		return m.countUnread(sp)
+		m.forgetRecent()
+		return errors.Join(m.countUnread(sp), m.loadAlarms(sp))
 	})
 	m.changed(r)
 	return len(over) == expireBatch, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"parley/channel"
 	"parley/dialogue"
@@ -50,31 +51,17 @@ func (m *member) storeFile(id dialogue.EventID, name string, r io.Reader) (*dial
 	f := &dialogue.File{Name: name, Box: dialogue.Key(relay.NewBoxKey().Bytes())}
 	hash := sha256.New()
 	in := io.TeeReader(io.LimitReader(r, wire.MaxFile+1), hash)
+	// r may be slow, so the vault is asked only when some of it is there.
+	some := make([]byte, 64*channel.FilePart)
 	for done := false; !done; {
-		err := m.c.v.Update(func(tx *vault.Tx) error {
-			sp, err := tx.Dialogue(m.vid)
-			if err != nil {
-				return err
-			}
-			for range 64 {
-				part := make([]byte, channel.FilePart)
-				n, err := io.ReadFull(in, part)
-				if n > 0 {
-					if err := sp.Put(partKey(id, channel.FileParts(f.Size)), part[:n]); err != nil {
-						return err
-					}
-					f.Size += uint64(n)
-				}
-				if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
-					done = true
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		n, err := io.ReadFull(in, some)
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+			done, err = true, nil
+		}
+		if err == nil {
+			err = m.storeSome(id, channel.FileParts(f.Size), some[:n])
+			f.Size += uint64(n)
+		}
 		if err == nil && f.Size > wire.MaxFile {
 			err = ErrFileSize
 		}
@@ -87,6 +74,23 @@ func (m *member) storeFile(id dialogue.EventID, name string, r io.Reader) (*dial
 	}
 	hash.Sum(f.Hash[:0])
 	return f, nil
+}
+
+// storeSome keeps parts of a file, from part i on.
+func (m *member) storeSome(id dialogue.EventID, i int, some []byte) error {
+	return m.c.v.Update(func(tx *vault.Tx) error {
+		sp, err := tx.Dialogue(m.vid)
+		if err != nil {
+			return err
+		}
+		for part := range slices.Chunk(some, channel.FilePart) {
+			if err := sp.Put(partKey(id, i), part); err != nil {
+				return err
+			}
+			i++
+		}
+		return nil
+	})
 }
 
 func (m *member) dropFile(id dialogue.EventID) error {
@@ -143,9 +147,8 @@ func (m *member) uploadPart(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	i := int(it.File.Sent)
-	cell, err := m.filePartCell(event.ID, i, key)
-	if err != nil {
+	i, cell, err := m.filePartCell(it, event.ID, key)
+	if err != nil || cell == nil {
 		return err
 	}
 	r, err := m.relay()
@@ -158,6 +161,9 @@ func (m *member) uploadPart(ctx context.Context, it *item) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !slices.Contains(m.out, it) || int(it.File.Sent) != i {
+		return nil // taken back meanwhile, or another loop was faster
+	}
 	if page.Appended != uint64(i) {
 		return fmt.Errorf("%w: part %d of a file lies at %d", relay.ErrCorrupt, i, page.Appended)
 	}
@@ -177,9 +183,16 @@ func (m *member) uploadPart(ctx context.Context, it *item) error {
 	return nil
 }
 
-// filePartCell makes the cell of a part: the same each time, so that one which
-// goes again after a crash or a lost answer is known to the relay.
-func (m *member) filePartCell(id dialogue.EventID, i int, key relay.BoxKey) (cell *relay.Cell, err error) {
+// filePartCell makes the cell of the next part: the same each time, so that one
+// which goes again after a crash or a lost answer is known to the relay. It is
+// nil where the file does not wait any more.
+func (m *member) filePartCell(it *item, id dialogue.EventID, key relay.BoxKey) (i int, cell *relay.Cell, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !slices.Contains(m.out, it) || it.File.sent() {
+		return 0, nil, nil
+	}
+	i = int(it.File.Sent)
 	err = m.view(func(sp *vault.Space) error {
 		part, err := sp.Get(partKey(id, i))
 		if err != nil {
@@ -188,7 +201,7 @@ func (m *member) filePartCell(id dialogue.EventID, i int, key relay.BoxKey) (cel
 		cell, err = channel.SealFilePart(key, i, part)
 		return err
 	})
-	return cell, err
+	return i, cell, err
 }
 
 // OpenFile writes a file's content to w, fetching what is not here yet. It
@@ -205,29 +218,26 @@ func (c *Client) OpenFile(ctx context.Context, id ID, event dialogue.EventID, w 
 	if err := m.fetch(ctx, event, f); err != nil {
 		return offline(err)
 	}
-	return m.view(func(sp *vault.Space) error {
-		hash := sha256.New()
+	// w may be slow, and while a View lasts it keeps others from the vault.
+	var content []byte
+	err = m.view(func(sp *vault.Space) error {
 		for i := range channel.FileParts(f.Size) {
 			part, err := sp.Get(partKey(event, i))
 			if err != nil {
 				return err
 			}
-			hash.Write(part)
-		}
-		if dialogue.Hash(hash.Sum(nil)) != f.Hash {
-			return ErrFileDamaged
-		}
-		for i := range channel.FileParts(f.Size) {
-			part, err := sp.Get(partKey(event, i))
-			if err != nil {
-				return err
-			}
-			if _, err := w.Write(part); err != nil {
-				return err
-			}
+			content = append(content, part...)
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	if hashOf(content) != f.Hash {
+		return ErrFileDamaged
+	}
+	_, err = w.Write(content)
+	return err
 }
 
 // fileOf is the file of a message in a room, or of one that waits.

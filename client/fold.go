@@ -132,7 +132,9 @@ func (m *member) record(sp *vault.Space, n dialogue.Note, r record, e dialogue.E
 		if err := sp.Put(numbered(keyAlarm, seq), wire.Marshal(r)); err != nil {
 			return err
 		}
+		m.alarmed(r)
 	}
+	m.remember(n.Room, line{seq, &r})
 	return sp.Put(messageKey(n.Room, seq), wire.Marshal(r))
 }
 

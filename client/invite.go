@@ -183,6 +183,9 @@ func (c *Client) Invite(ctx context.Context, id ID, o InviteOptions) (string, di
 	if err := m.seated(); err != nil {
 		return "", dialogue.SeatID{}, err
 	}
+	if err := m.outboxFull(); err != nil {
+		return "", dialogue.SeatID{}, err
+	}
 	if err := dialogue.CheckName(o.Name); err != nil {
 		return "", dialogue.SeatID{}, err
 	}
@@ -293,6 +296,9 @@ func (c *Client) do(id ID, k dialogue.Kind, body any) error {
 
 func (m *member) do(k dialogue.Kind, body any) error {
 	if err := m.seated(); err != nil {
+		return err
+	}
+	if err := m.outboxFull(); err != nil {
 		return err
 	}
 	e := dialogue.NewEvent(k, m.c.minute(), body)
@@ -431,6 +437,8 @@ func (m *member) toWatch() []dialogue.Seat {
 // watchCards reads the boxes of cards. all reads every one, whenever it was
 // read last.
 func (m *member) watchCards(ctx context.Context, all bool) error {
+	m.looking.Lock()
+	defer m.looking.Unlock()
 	m.mu.Lock()
 	if m.seated() != nil {
 		m.mu.Unlock()
@@ -466,7 +474,8 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 	return nil
 }
 
-// readCard reads what is new in a card's box. Only the reader touches w.from.
+// readCard reads what is new in a card's box. m.looking is held: it guards w's
+// place and parcels.
 func (m *member) readCard(ctx context.Context, x dialogue.Seat, w *watch) error {
 	r, err := m.relay()
 	if err != nil {
@@ -569,10 +578,19 @@ func (m *member) toReport(x *dialogue.Seat) (dialogue.Kind, *dialogue.SignedPost
 // does not wait in the outbox yet.
 func (m *member) unreported(x *dialogue.Seat) bool {
 	kind, p := m.toReport(x)
-	return p != nil && !m.outHas(kind, func(e dialogue.Event) bool {
+	return p != nil && m.wouldCount(kind, *p) && !m.outHas(kind, func(e dialogue.Event) bool {
 		b, ok := decodeBody[dialogue.SignedPost](e)
 		return ok && b.Post.Seat == x.ID
 	})
+}
+
+// wouldCount asks the fold whether an event of one's own would count now: what
+// it refuses (other rules were agreed to, log time is past the card's end, one
+// is leaving oneself) would be told again and again, in vain.
+func (m *member) wouldCount(k dialogue.Kind, body any) bool {
+	e := dialogue.NewEvent(k, m.c.minute(), body)
+	_, notes := dialogue.Apply(m.state, dialogue.Entry{Author: m.acct.Me, Event: &e})
+	return !slices.ContainsFunc(notes, func(n dialogue.Note) bool { return n.Kind == dialogue.NoteRefused })
 }
 
 func decodeBody[T any](e dialogue.Event) (b T, ok bool) {

@@ -27,24 +27,29 @@ type member struct {
 	// for these.
 	toPost, toLook, toMove bell
 
-	mu       sync.Mutex // guards all that follows, and every transaction on it
-	acct     account
-	log      *channel.Log // nil while the card waits
-	state    *dialogue.State
-	stored   []byte // the skeleton as the vault has it
-	out      []*item
-	own      map[[32]byte]*ownCell // cells of the outbox, by hash
-	unread   [maxRooms]int
-	caughtUp bool // the log was read to its end since the vault was opened
-	online   bool
-	problem  error
-	heardAt  time.Time
-	seen     map[string]bool // chores that were due in this round
-	cardSeen uint64          // cells read from the box of the card that one waits with
-	watched  map[dialogue.SeatID]*watch
-	words    map[dialogue.EventID][]string // computed readings
-	counting map[dialogue.EventID]bool     // readings being computed
-	progress map[dialogue.EventID]uint64   // bytes of files fetched or sent
+	looking sync.Mutex // held by whoever reads cards' boxes; before mu
+
+	mu         sync.Mutex // guards all that follows, and every transaction on it
+	acct       account
+	log        *channel.Log // nil while the card waits
+	state      *dialogue.State
+	stored     []byte // the skeleton as the vault has it
+	out        []*item
+	own        map[[32]byte]*ownCell // cells of the outbox, by hash
+	unread     [maxRooms]int
+	recent     [maxRooms][]line // the latest lines, all those after recentFrom
+	recentFrom [maxRooms]uint64
+	alarming   []record // attempts and false charters, the latest last
+	caughtUp   bool     // the log was read to its end since the vault was opened
+	online     bool
+	problem    error
+	heardAt    time.Time
+	seen       map[string]bool // chores that were due in this round
+	cardSeen   uint64          // cells read from the box of the card that one waits with
+	watched    map[dialogue.SeatID]*watch
+	words      map[dialogue.EventID][]string // computed readings
+	counting   map[dialogue.EventID]bool     // readings being computed
+	progress   map[dialogue.EventID]uint64   // bytes of files fetched or sent
 }
 
 // An account is what a vault knows about its own place. It holds no state of
@@ -67,6 +72,15 @@ type account struct {
 	Bad      uint64            // entries of members that were no entries
 	Shown    [maxRooms]uint64  // by room: the last Seq that the person has seen
 	Commits  [maxRooms]uint64  // by side room: log time of its last commit
+
+	Adding [maxRooms]addition // by side room: who was added and has no Welcome yet
+}
+
+// An addition is a commit in a side room whose Welcome is still to come.
+type addition struct {
+	_     struct{} `cbor:",toarray"`
+	By    dialogue.SeatID
+	Seats []dialogue.SeatID
 }
 
 const maxRooms = dialogue.MaxSides + 1
@@ -150,7 +164,11 @@ func (m *member) reloadLocked() error {
 			return err
 		}
 		m.caughtUp = false
+		m.forgetRecent()
 		if err := m.countUnread(sp); err != nil {
+			return err
+		}
+		if err := m.loadAlarms(sp); err != nil {
 			return err
 		}
 		return m.loadOutbox(sp)

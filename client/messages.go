@@ -74,6 +74,9 @@ func (m *member) maySay(r dialogue.Room) error {
 	if err := m.seated(); err != nil {
 		return err
 	}
+	if err := m.outboxFull(); err != nil {
+		return err
+	}
 	switch m.canWrite(r) {
 	case WhyNotIn:
 		return m.ruleError(dialogue.ReasonNotSeated)
@@ -169,38 +172,107 @@ func (c *Client) Messages(id ID, q Query) ([]Message, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if q.After > 0 && int(q.Room) < maxRooms && q.After >= m.recentFrom[q.Room] {
+		return m.latestLines(q)
+	}
 	var l []Message
 	err = m.view(func(sp *vault.Space) error {
-		o := scanOptions{Limit: q.Limit, Reverse: q.After == 0}
-		if q.After > 0 {
-			o.From = messageKey(q.Room, q.After+1)
-		} else if q.Before > 0 {
-			o.From = messageKey(q.Room, q.Before)
+		lines, err := storedLines(sp, q)
+		if err != nil {
+			return err
 		}
-		for p, err := range scan(sp, []byte{keyMessage[0], byte(q.Room)}, o) {
-			if err != nil {
-				return err
-			}
-			if q.Before > 0 && string(p.Key) >= string(messageKey(q.Room, q.Before)) {
-				break
-			}
-			rec, err := parseRecord(p.Value)
-			if err != nil {
-				return err
-			}
-			msg, err := m.shown(sp, q.Room, wire.NewReader(p.Key[2:]).U64(), rec)
-			if err != nil {
-				return err
-			}
-			l = append(l, msg)
+		l, err = m.showLines(sp, q, lines)
+		return err
+	})
+	return l, err
+}
+
+// A line is a record with its number.
+type line struct {
+	seq uint64
+	rec *record
+}
+
+// storedLines reads a query's lines from the vault, oldest first.
+func storedLines(sp *vault.Space, q Query) ([]line, error) {
+	var l []line
+	o := scanOptions{Limit: q.Limit, Reverse: q.After == 0}
+	if q.After > 0 {
+		o.From = messageKey(q.Room, q.After+1)
+	} else if q.Before > 0 {
+		o.From = messageKey(q.Room, q.Before)
+	}
+	for p, err := range scan(sp, []byte{keyMessage[0], byte(q.Room)}, o) {
+		if err != nil {
+			return nil, err
 		}
-		if o.Reverse {
-			slices.Reverse(l)
+		seq := wire.NewReader(p.Key[2:]).U64()
+		if q.Before > 0 && seq >= q.Before {
+			break
 		}
-		if q.Before > 0 {
-			return nil
+		rec, err := parseRecord(p.Value)
+		if err != nil {
+			return nil, err
 		}
-		return m.waiting(sp, q.Room, &l)
+		l = append(l, line{seq, rec})
+	}
+	if o.Reverse {
+		slices.Reverse(l)
+	}
+	return l, nil
+}
+
+func (m *member) showLines(sp *vault.Space, q Query, lines []line) ([]Message, error) {
+	var l []Message
+	for _, x := range lines {
+		msg, err := m.shown(sp, q.Room, x.seq, x.rec)
+		if err != nil {
+			return nil, err
+		}
+		l = append(l, msg)
+	}
+	if q.Before > 0 {
+		return l, nil
+	}
+	err := m.waiting(sp, q.Room, &l)
+	return l, err
+}
+
+// maxRecent is how many of a room's latest lines stay in memory, so that
+// whoever follows a room is served without the vault.
+const maxRecent = 64
+
+func (m *member) remember(r dialogue.Room, x line) {
+	m.recent[r] = append(m.recent[r], x)
+	if n := len(m.recent[r]) - maxRecent; n > 0 {
+		m.recentFrom[r] = m.recent[r][n-1].seq
+		m.recent[r] = slices.Delete(m.recent[r], 0, n)
+	}
+}
+
+// forgetRecent leaves nothing in memory: what follows is read from the vault.
+func (m *member) forgetRecent() {
+	for r := range m.recent {
+		m.recent[r], m.recentFrom[r] = nil, m.acct.NextSeq-1
+	}
+}
+
+// latestLines answers a query for what came after a line that is in memory.
+func (m *member) latestLines(q Query) (l []Message, err error) {
+	var lines []line
+	needs := slices.ContainsFunc(m.out, func(it *item) bool { return it.Readers != nil && it.Room == q.Room })
+	for _, x := range m.recent[q.Room] {
+		if x.seq > q.After && (q.Before == 0 || x.seq < q.Before) && (q.Limit == 0 || len(lines) < q.Limit) {
+			lines = append(lines, x)
+			needs = needs || x.rec.File != nil || x.rec.ReplyTo != dialogue.EventID{}
+		}
+	}
+	if !needs {
+		return m.showLines(nil, q, lines)
+	}
+	err = m.view(func(sp *vault.Space) error {
+		l, err = m.showLines(sp, q, lines)
+		return err
 	})
 	return l, err
 }

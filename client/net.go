@@ -55,7 +55,10 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // failed takes note of an error, and tells whether trying again may help.
 func (m *member) failed(ctx context.Context, err error) bool {
-	if ctx.Err() != nil || errors.Is(err, vault.ErrClosed) || errors.Is(err, vault.ErrNotFound) {
+	if ctx.Err() != nil || errors.Is(err, vault.ErrClosed) {
+		return false
+	}
+	if _, gone := m.c.member(m.id); gone != nil {
 		return false
 	}
 	m.setOnline(false, err)
@@ -242,11 +245,18 @@ func (m *member) done() bool {
 
 func (m *member) syncOnce(ctx context.Context, first bool) error {
 	if m.over() {
-		return nil
+		return offline(m.push(ctx)) // Welcomes, to newcomers' cards
 	}
+	// What was posted comes back at once. Where it does not, asking again and again would not bring it.
+	wait := time.Second
+	m.mu.Lock()
+	if first || !m.caughtUp {
+		wait = 0
+	}
+	m.mu.Unlock()
 	for _, step := range []func() error{
 		func() error { return m.push(ctx) },
-		func() error { return m.turn(ctx, 0) },
+		func() error { return m.turn(ctx, wait) },
 		func() error { return m.watchCards(ctx, first) },
 		m.proceed,
 		func() error { return m.filesStep(ctx) },

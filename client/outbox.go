@@ -82,7 +82,9 @@ type ownCell struct {
 	index int
 }
 
-// MaxOutbox bounds what waits: somebody offline for weeks stops there.
+// maxOutbox bounds what a person can have waiting: somebody offline for weeks
+// stops there. What the protocol itself has to say always fits, or a full
+// outbox would keep the log from being read, and so from ever being emptied.
 const maxOutbox = 1000
 
 // ErrOutbox is returned when too much waits to be delivered.
@@ -126,9 +128,6 @@ func (m *member) saveItem(sp *vault.Space, it *item) error {
 
 // enqueue puts an item into the outbox. m.mu is held, or nobody else has m.
 func (m *member) enqueue(sp *vault.Space, it *item) error {
-	if len(m.out) >= maxOutbox {
-		return ErrOutbox
-	}
 	it.Number = m.acct.NextOut
 	m.acct.NextOut++
 	m.out = append(m.out, it)
@@ -136,15 +135,18 @@ func (m *member) enqueue(sp *vault.Space, it *item) error {
 	return m.saveItem(sp, it)
 }
 
+// outboxFull returns ErrOutbox where a person can put nothing more into it.
+func (m *member) outboxFull() error {
+	if len(m.out) >= maxOutbox {
+		return ErrOutbox
+	}
+	return nil
+}
+
 // queueEvent enqueues an event of the plenary.
 func (m *member) queueEvent(sp *vault.Space, k dialogue.Kind, body any) error {
 	e := dialogue.NewEvent(k, m.c.minute(), body)
 	return m.enqueue(sp, &item{Kind: itemEvent, Event: e.Marshal()})
-}
-
-// queue is queueEvent in a transaction of its own.
-func (m *member) queue(k dialogue.Kind, body any) error {
-	return m.update(func(sp *vault.Space) error { return m.queueEvent(sp, k, body) })
 }
 
 // drop takes an item out of the outbox.
@@ -226,7 +228,7 @@ func (m *member) make(sp *vault.Space) error {
 
 // makeable tells whether an item can take its next step.
 func (m *member) makeable(it *item) bool {
-	if m.log == nil || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
+	if !m.writes() || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
 		return false
 	}
 	if it.Stage == stageChunks {
@@ -237,6 +239,10 @@ func (m *member) makeable(it *item) bool {
 	}
 	return it.Readers == nil || m.canWrite(it.Room) == WhyNone
 }
+
+// writes tells whether anything of one's own may go into the log. A vault that
+// is lost never writes again, whatever it had made before.
+func (m *member) writes() bool { return m.log != nil && m.acct.Standing == StandingIn }
 
 // audienceChanged tells whether a message would reach somebody whom its author
 // was not shown.
@@ -304,6 +310,9 @@ func placed(positions []uint32) []uint32 {
 // chain box it is for, or nil for an item's own box.
 func (m *member) next() (it *item, index int) {
 	for _, it := range m.out {
+		if it.Kind != itemParcel && !m.writes() {
+			continue
+		}
 		for i := range it.Cells {
 			if !it.Cells[i].posted {
 				return it, i
@@ -404,11 +413,24 @@ func (m *member) queueParcel(sp *vault.Space, box dialogue.Key, kind channel.Par
 	return m.saveItem(sp, it)
 }
 
-// stage stages a commit and enqueues it, made at once.
+// stage stages a commit and enqueues it, made at once. A key package can be
+// good by itself and still not fit: it has a key that is in the tree, or that
+// another newcomer brings, too. Whoever posted it must not hold up the others,
+// so what can't be staged as a whole is staged in part.
 func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitContent, what dialogue.Commit) error {
-	what.Time = m.c.minute()
-	what.Keys = []dialogue.KeyChange{{Seat: m.acct.Me, Key: m.log.SignatureKey(channel.Room(room))}}
-	p, delta, err := m.log.Stage(channel.Room(room), what.Time, content)
+	p, delta, err := m.tryStage(room, content, &what)
+	adds, added := content.Adds, what.Adds
+	for i := 0; err != nil && len(adds) > 1 && i < len(adds); i++ {
+		content.Adds, what.Adds = adds[i:i+1], added[i:i+1]
+		p, delta, err = m.tryStage(room, content, &what)
+	}
+	if err != nil && len(adds) > 0 {
+		content.Adds, what.Adds = nil, nil
+		if len(content.Removes) == 0 {
+			return nil
+		}
+		p, delta, err = m.tryStage(room, content, &what)
+	}
 	if err != nil {
 		return err
 	}
@@ -420,6 +442,12 @@ func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitCo
 		return err
 	}
 	return m.makeItem(sp, it)
+}
+
+func (m *member) tryStage(room dialogue.Room, content mls.CommitContent, what *dialogue.Commit) (*mls.PendingCommit, channel.Delta, error) {
+	what.Time = m.c.minute()
+	what.Keys = []dialogue.KeyChange{{Seat: m.acct.Me, Key: m.log.SignatureKey(channel.Room(room))}}
+	return m.log.Stage(channel.Room(room), what.Time, content)
 }
 
 // settled tells whether nothing of one's own waits to be read back.

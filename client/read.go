@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"parley/channel"
 	"parley/dialogue"
@@ -193,10 +194,14 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 		return err
 	}
 	if removed {
-		return m.gone(sp, room)
+		return errors.Join(m.void(sp, func(it *item) bool { return it.Room == room }), m.gone(sp, room))
 	}
 	if room != dialogue.Plenary && m.state != nil {
 		m.acct.Commits[room] = m.state.LogTime
+		m.acct.Adding[room] = addition{By: e.Author}
+		for _, a := range e.Commit.Adds {
+			m.acct.Adding[room].Seats = append(m.acct.Adding[room].Seats, a.Seat)
+		}
 	}
 	if own != nil {
 		if err := m.committed(sp, own.it, room); err != nil {
@@ -227,8 +232,11 @@ func (m *member) gone(sp *vault.Space, room dialogue.Room) error {
 	if err := sp.DeletePrefix([]byte(keyChannel)); err != nil {
 		return err
 	}
-	for len(m.out) > 0 {
-		if err := m.drop(sp, m.out[0]); err != nil {
+	for _, it := range slices.Clone(m.out) {
+		if it.Kind == itemParcel {
+			continue // a Welcome that only this vault has
+		}
+		if err := m.drop(sp, it); err != nil {
 			return err
 		}
 	}

@@ -33,12 +33,3 @@ func scan(sp *vault.Space, prefix []byte, o scanOptions) iter.Seq2[pair, error] 
 		}
 	}
 }
-
-// has tells whether there is a value for key.
-func has(sp *vault.Space, key []byte) (bool, error) {
-	_, err := sp.Get(key)
-	if errors.Is(err, vault.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}

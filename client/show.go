@@ -241,32 +241,45 @@ func (m *member) alarms(seats []Seat) []Alarm {
 			l = append(l, Alarm{Kind: AlarmSecondUse, Seat: s})
 		}
 	}
-	m.view(func(sp *vault.Space) error {
-		for p, err := range scan(sp, []byte(keyAlarm), scanOptions{Reverse: true, Limit: maxAlarms}) {
-			if err != nil {
-				return err
-			}
-			rec, err := parseRecord(p.Value)
-			if err != nil {
-				return err
-			}
-			kind := AlarmAttempt
-			if rec.Note == dialogue.NoteCharter {
-				kind = AlarmCharter
-			}
-			for _, s := range seats {
-				if s.ID == rec.Seat {
-					l = append(l, Alarm{Kind: kind, Seat: s, Time: minuteTime(rec.Time)})
-				}
+	for i := len(m.alarming) - 1; i >= 0; i-- {
+		rec := &m.alarming[i]
+		kind := AlarmAttempt
+		if rec.Note == dialogue.NoteCharter {
+			kind = AlarmCharter
+		}
+		for _, s := range seats {
+			if s.ID == rec.Seat {
+				l = append(l, Alarm{Kind: kind, Seat: s, Time: minuteTime(rec.Time)})
 			}
 		}
-		return nil
-	})
+	}
 	return l
 }
 
-// maxAlarms is how many alarms of one kind are shown.
+// maxAlarms is how many alarms of a dialogue are shown.
 const maxAlarms = 20
+
+func (m *member) alarmed(r record) {
+	m.alarming = append(m.alarming, r)
+	if n := len(m.alarming); n > maxAlarms {
+		m.alarming = m.alarming[n-maxAlarms:]
+	}
+}
+
+func (m *member) loadAlarms(sp *vault.Space) error {
+	m.alarming = nil
+	for p, err := range scan(sp, []byte(keyAlarm), scanOptions{Reverse: true, Limit: maxAlarms}) {
+		if err != nil {
+			return err
+		}
+		rec, err := parseRecord(p.Value)
+		if err != nil {
+			return err
+		}
+		m.alarming = append([]record{*rec}, m.alarming...)
+	}
+	return nil
+}
 
 // Find finds a dialogue by a prefix of its id or its title.
 func (c *Client) Find(prefix string) (ID, error) {

@@ -75,8 +75,9 @@ func (m *member) founded(sp *vault.Space, n dialogue.Note, b dialogue.Found) err
 }
 
 func (m *member) leaveRoom(sp *vault.Space, r dialogue.Room) error {
+	m.acct.Adding[r] = addition{}
 	delta := m.log.Leave(channel.Room(r))
-	if err := apply(sp, delta); err != nil {
+	if err := errors.Join(apply(sp, delta), m.void(sp, func(it *item) bool { return it.Room == r })); err != nil {
 		return err
 	}
 	return m.leavePackage(sp)
@@ -90,7 +91,7 @@ func (m *member) keepRoom(sp *vault.Space) error {
 	}
 	r := m.myRoom()
 	room := channel.Room(r)
-	if !m.log.In(room) || m.log.Pending(room) || m.state.Founded(r) == nil {
+	if !m.log.In(room) || m.log.Pending(room) || m.state.Founded(r) == nil || m.adding(r) {
 		return nil
 	}
 	members := m.members(r)
@@ -158,6 +159,8 @@ func (m *member) committed(sp *vault.Space, it *item, room dialogue.Room) error 
 
 // welcomed joins a side room through a Welcome in the plenary.
 func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) error {
+	a := &m.acct.Adding[b.Room]
+	a.Seats = slices.DeleteFunc(a.Seats, func(id dialogue.SeatID) bool { return slices.Contains(b.Seats, id) })
 	if !slices.Contains(b.Seats, m.acct.Me) || m.log.In(channel.Room(b.Room)) {
 		return nil
 	}
@@ -188,6 +191,15 @@ func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) 
 	return m.leavePackage(sp)
 }
 
+// adding tells whether somebody was added to a side room and has no Welcome
+// yet. They read from its place in the log on, so until then nobody makes
+// anything in the room that they would miss. Whoever owes the Welcome may have
+// gone; then there is none to wait for.
+func (m *member) adding(r dialogue.Room) bool {
+	a := m.acct.Adding[r]
+	return len(a.Seats) > 0 && slices.Contains(m.state.Plan(r), a.By)
+}
+
 // canWrite says whether, and why not, one can write in a room now.
 func (m *member) canWrite(r dialogue.Room) WhyNot {
 	me := m.me()
@@ -200,7 +212,7 @@ func (m *member) canWrite(r dialogue.Room) WhyNot {
 		return WhyMissing
 	}
 	members := m.members(r)
-	if len(m.state.Strangers(r, members))+len(m.state.Absent(r, members)) > 0 {
+	if m.adding(r) || len(m.state.Strangers(r, members))+len(m.state.Absent(r, members)) > 0 {
 		return WhyChanging
 	}
 	return WhyNone

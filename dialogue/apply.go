@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"crypto/sha256"
 	"slices"
 	"strings"
 	"unicode"
@@ -326,7 +327,7 @@ func (f *fold) charter(c Charter) Reason {
 	if !slices.Contains(x.Answered, party) {
 		x.Answered = add(x.Answered, party)
 	}
-	x.Given = x.Given || len(c.Skeleton) > 0
+	x.Given = x.Given || len(c.Skeleton) > 0 && sha256.Sum256(c.Skeleton) == c.Hash
 	f.note(NoteCharter, f.e.Author, c)
 	return ReasonNone
 }

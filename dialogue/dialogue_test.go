@@ -108,6 +108,18 @@ func state(t testing.TB) *State {
 	return s
 }
 
+// TestParseStateRefusesAConvenorWhoArrives: no rule says who consents to a
+// convenor, and looking for it must not be possible.
+func TestParseStateRefusesAConvenorWhoArrives(t *testing.T) {
+	for status := Invited; status < In; status++ {
+		s := state(t)
+		s.Seats[0].Status = status
+		if got, err := ParseState(s.Marshal()); err == nil {
+			t.Errorf("status %d was taken; ready: %v", status, got.Ready(&got.Seats[0]))
+		}
+	}
+}
+
 func TestParseStateRefuses(t *testing.T) {
 	for name, breakIt := range map[string]func(*State){
 		"another fold":      func(s *State) { s.Fold++ },

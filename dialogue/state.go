@@ -162,7 +162,7 @@ func (s *State) check() error {
 	seen := map[SeatID]bool{}
 	for i, x := range s.Seats {
 		bad = bad || seen[x.ID] || int(x.Side) > len(s.Sides) || (x.Side == 0) != (i == 0) || !validName(x.Name) ||
-			x.Status < Invited || x.Status > Left || len(x.Seconds) > maxSeconds || len(x.Key) > 256
+			x.Status < Invited || x.Status > Left || i == 0 && x.Status < In || len(x.Seconds) > maxSeconds || len(x.Key) > 256
 		seen[x.ID] = true
 	}
 	for _, x := range s.Sides {

@@ -30,7 +30,6 @@ type welcomeShop struct {
 	*workshop
 	keyPackage *KeyPackage
 	newcomer   *KeyPackageSecrets
-	pathSecret []byte
 }
 
 func newWelcomeShop(t testing.TB) *welcomeShop {

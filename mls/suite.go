@@ -39,9 +39,10 @@ const (
 const Hybrid = MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519
 
 const (
-	mls10     uint16 = 1  // ProtocolVersion (RFC 9420 §6)
-	nonceSize        = 12 // AEAD.Nn of every suite here
-	tagSize          = 16 // AEAD.Nt of every suite here
+	mls10 = uint16(1) // ProtocolVersion (RFC 9420 §6)
+
+	nonceSize = 12 // AEAD.Nn of every suite here
+	tagSize   = 16 // AEAD.Nt of every suite here
 )
 
 // suite holds the algorithms of one CipherSuite.

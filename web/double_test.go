@@ -29,7 +29,6 @@ type double struct {
 	subs     map[chan client.Change]bool
 	fail     error // what the next call that could fail returns
 	last     client.Draft
-	content  []byte
 	lastFile []byte
 	slow     bool   // the relay has not answered yet
 	watch    func() // called while a file arrives

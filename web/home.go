@@ -210,9 +210,6 @@ func (a *App) rulesView(d client.Dialogue, f *form) *view {
 		D: a.dialogue(d, "rules"), Live: []string{"places", "banner"}}
 }
 
-// maxTitle bounds a title, in bytes.
-const maxTitle = 120
-
 func (a *App) postTitle(q *request) (result, error) {
 	d, err := q.dialogueOf()
 	if err != nil {

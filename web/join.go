@@ -87,14 +87,12 @@ func readCard(q *request) (*form, string, error) {
 	if text := f.line("link"); text != "" {
 		return f, text, nil
 	}
-	for _, h := range q.MultipartForm.File["file"] {
-		b, err := readAll(h)
-		if err != nil {
-			return nil, "", err
-		}
-		return f, strings.TrimSpace(string(b)), nil
+	files := q.MultipartForm.File["file"]
+	if len(files) == 0 {
+		return f, "", nil
 	}
-	return f, "", nil
+	b, err := readAll(files[0])
+	return f, strings.TrimSpace(string(b)), err
 }
 
 func readAll(h *multipart.FileHeader) ([]byte, error) {

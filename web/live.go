@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"parley/client"
 )
 
 // A page and its stream have the same address: a browser's EventSource asks
@@ -29,6 +27,9 @@ type update struct {
 
 // aliveEvery keeps a quiet stream from looking dead.
 const aliveEvery = 20 * time.Second
+
+// aroundAfter is how long after a line its surroundings are sent.
+const aroundAfter = 100 * time.Millisecond
 
 func isStream(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
@@ -89,17 +90,22 @@ func (a *App) stream(q *request, f pageFunc) (result, error) {
 	changes, cancel := q.o.Subscribe()
 	defer cancel()
 	s := newStreamer(q.w)
-	follow := func(c client.Change) error { return a.follow(q, f, s) }
+	follow := func() error { return a.follow(q, f, s) }
+	var around func() error
 	if q.Pattern == "GET /d/{id}/r/{room}" {
 		r, err := a.newRoomStream(q, s)
 		if err != nil {
 			return failed(err)
 		}
-		follow = r.follow
+		follow, around = r.lines, r.around
 	}
-	if err := follow(client.Change{}); err != nil {
+	if follow() != nil || around != nil && around() != nil {
 		return done()
 	}
+	// What surrounds a room's lines comes a moment after them, once for a burst.
+	later := time.NewTimer(time.Hour)
+	later.Stop()
+	defer later.Stop()
 	beat := time.NewTicker(aliveEvery)
 	defer beat.Stop()
 	for {
@@ -121,7 +127,14 @@ func (a *App) stream(q *request, f pageFunc) (result, error) {
 			if id := q.PathValue("id"); id != "" && c.Dialogue != "" && string(c.Dialogue) != id {
 				continue
 			}
-			if follow(c) != nil {
+			if follow() != nil {
+				return done()
+			}
+			if around != nil {
+				later.Reset(aroundAfter)
+			}
+		case <-later.C:
+			if around() != nil {
 				return done()
 			}
 		}

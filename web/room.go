@@ -348,40 +348,56 @@ func (t *roomStream) room() dialogue.Room {
 	return dialogue.Room(n)
 }
 
-// follow sends what is new in the room, and then the blocks around it.
-func (t *roomStream) follow(client.Change) error {
+// lines sends what is new in the room.
+func (t *roomStream) lines() error {
 	d, r, err := t.q.roomOf()
 	if err != nil {
 		return err
 	}
 	w := t.a.words()
-	set := t.a.pages.set("room", w)
 	list, err := t.q.o.Messages(d.ID, client.Query{Room: r.Room, After: t.after})
 	if err != nil {
 		return err
 	}
 	b := t.a.newLines(d, r.Room, w)
 	b.day = t.day
-	var fresh, waiting []line
+	var fresh []line
 	for _, m := range list {
-		if m.Seq == 0 {
-			waiting = append(waiting, b.line(m))
-		} else if m.Seq > t.after {
+		if m.Seq > t.after {
 			fresh = append(fresh, b.line(m))
 			t.after = m.Seq
 		}
 	}
 	t.day = b.day
-	if len(fresh) > 0 {
-		add, err := renderBlock(set, "lines", fresh)
-		if err != nil {
-			return err
-		}
-		if err := t.s.send("add", strconv.FormatUint(t.after, 10), update{ID: "talk", HTML: string(add.HTML)}); err != nil {
-			return err
+	if len(fresh) == 0 {
+		return nil
+	}
+	for _, l := range fresh {
+		if l.File != nil && !l.Message.File.Here {
+			t.open[l.ID] = ""
 		}
 	}
-	if err := t.files(d, r.Room, b, fresh); err != nil {
+	add, err := renderBlock(t.a.pages.set("room", w), "lines", fresh)
+	if err != nil {
+		return err
+	}
+	return t.s.send("add", strconv.FormatUint(t.after, 10), update{ID: "talk", HTML: string(add.HTML)})
+}
+
+// around sends what surrounds the lines, where it changed: what waits, who
+// reads, the other rooms, alarms, and how far files are.
+func (t *roomStream) around() error {
+	d, r, err := t.q.roomOf()
+	if err != nil {
+		return err
+	}
+	w := t.a.words()
+	list, err := t.q.o.Messages(d.ID, client.Query{Room: r.Room, After: t.after})
+	if err != nil {
+		return err
+	}
+	b := t.a.newLines(d, r.Room, w)
+	if err := t.files(d, r.Room, b); err != nil {
 		return err
 	}
 	m := t.a.roomHead(d, r, w)
@@ -389,7 +405,11 @@ func (t *roomStream) follow(client.Change) error {
 		t.s.send("go", "", update{To: t.a.guard.base + t.q.URL.Path})
 		return errMoved
 	}
-	m.Waiting = waiting
+	for _, msg := range list {
+		if msg.Seq == 0 {
+			m.Waiting = append(m.Waiting, b.line(msg))
+		}
+	}
 	v := &view{Page: "room", Main: m, D: t.a.dialogue(d, "r/"+itoa(int(r.Room))), Live: roomBlocks}
 	v.D.SideRoom = m.Side
 	if err := t.a.finish(v, t.q.Request); err != nil {
@@ -405,12 +425,7 @@ func (t *roomStream) follow(client.Change) error {
 
 // files sends the state of attachments that are being fetched. It looks at
 // the lines of a page at most.
-func (t *roomStream) files(d client.Dialogue, room dialogue.Room, b *lineMaker, fresh []line) error {
-	for _, l := range fresh {
-		if l.File != nil && !l.Message.File.Here {
-			t.open[l.ID] = ""
-		}
-	}
+func (t *roomStream) files(d client.Dialogue, room dialogue.Room, b *lineMaker) error {
 	if len(t.open) == 0 && t.s.sent["files"] != "" {
 		return nil
 	}

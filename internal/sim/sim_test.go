@@ -277,6 +277,7 @@ func TestMessagesDisappear(t *testing.T) {
 			t.Errorf("too early: %q", l)
 		}
 		corin.say(0, "A day later.")
+		w.Until("Ruth reads it", func() bool { return len(ruth.said(0)) == 2 })
 		ruth.say(0, "Indeed.")
 		time.Sleep(2 * time.Hour)
 		for _, p := range w.People {

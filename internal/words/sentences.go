@@ -46,6 +46,7 @@ func (w *Words) Rules(r dialogue.Rules, sides []string) []Rule {
 	if len(sides) > 0 {
 		seats = w.T("rule.seats", "sides", w.List(sides))
 	}
+	// SleepDays is agreed to with the rest; it gets a sentence with the version in which a seat can sleep and return.
 	return []Rule{
 		{w.T("rule.name.track"), w.T(trackRules[r.Track])},
 		{w.T("rule.name.quoting"), w.T(attributionRules[r.Attribution])},

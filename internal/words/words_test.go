@@ -184,7 +184,6 @@ func TestRules(t *testing.T) {
 		"drafting":    func(r *dialogue.Rules) { r.Drafting = false },
 		"retention":   func(r *dialogue.Rules) { r.RetentionDays = 1 },
 		"who knows":   func(r *dialogue.Rules) { r.WhoKnowsCount = true },
-		"sleep":       func(r *dialogue.Rules) { r.SleepDays = 2 },
 	} {
 		r := base
 		change(&r)

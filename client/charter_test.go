@@ -1,0 +1,83 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"parley/dialogue"
+)
+
+// TestNewcomerAndAVoidCommit: a commit that a departure before it voids stands
+// in the box that a newcomer reads first. Without its charter the newcomer can't
+// tell that it does not count, so no commit may come before the charter.
+func TestNewcomerAndAVoidCommit(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	for i := range 15 { // the charter of a large dialogue does not fit in one cell
+		if _, _, err := ruth.c.Invite(ctx, ruth.id, InviteOptions{Side: 2, Name: fmt.Sprint("Adviser ", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.sync(ruth, halden, corin)
+	_, mira := x.joins(halden, 1, "Mira")
+	x.joins(halden, 1, "Nora")
+	x.sync(halden, ruth, corin, halden)
+	consent := func(m *member, name string) {
+		t.Helper()
+		s, err := m.c.FindSeat(m.id, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.c.Approve(ctx, m.id, s.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn := func(m *member, n int) {
+		t.Helper()
+		for range n {
+			if err := m.turn(ctx, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	post := func(m *member) {
+		t.Helper()
+		if err := m.push(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	consent(halden, "Mira")
+	consent(halden, "Nora")
+	x.sync(halden, corin)
+	consent(corin, "Mira")
+	x.sync(corin)
+	for len(halden.out) == 0 { // until Mira's commit is made
+		turn(halden, 1)
+	}
+	for corin.state.Epoch == halden.state.Epoch && corin.state.Seat(mira.acct.Me).Status != dialogue.In {
+		post(halden)
+		if halden.out[0].Stage == stageChunks {
+			turn(halden, 1)
+		}
+		turn(corin, 1)
+	}
+	// Corin lets Nora in, in the new box, and Halden's computer, reading that,
+	// makes all it has to make. Before any of it goes out, Corin leaves.
+	turn(corin, 1)
+	consent(corin, "Nora")
+	post(corin)
+	for halden.state.Epoch < corin.state.Epoch || !halden.caughtUp {
+		turn(halden, 1)
+	}
+	if err := corin.c.Leave(ctx, corin.id); err != nil {
+		t.Fatal(err)
+	}
+	post(corin)
+	post(halden)
+	x.sync(mira, halden, mira, ruth, mira, halden, ruth, mira, halden, ruth, mira)
+	if mira.acct.Standing != StandingIn || mira.log.Epoch() != halden.log.Epoch() || ruth.log.Epoch() != halden.log.Epoch() {
+		t.Errorf("Mira is %s; epochs %d, Halden %d, Ruth %d", mira.acct.Standing, mira.log.Epoch(), halden.log.Epoch(), ruth.log.Epoch())
+	}
+}

@@ -1,0 +1,67 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"parley/dialogue"
+	"parley/vault"
+)
+
+// TestSyncBesideRun: what a person asks for goes well with the loops, and all
+// of it ends with Close.
+func TestSyncBesideRun(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	for _, m := range []*member{ruth, halden, corin} {
+		go m.c.Run(ctx)
+	}
+	x.joins(halden, 1, "Mira")
+	for range 5 {
+		if _, err := halden.c.Say(ctx, halden.id, Draft{Text: "Well?"}); err != nil {
+			t.Fatal(err)
+		}
+		x.sync(halden, ruth, corin)
+	}
+	x.sync(ruth, corin)
+	for _, m := range []*member{ruth, halden, corin} {
+		if l, err := m.c.Messages(m.id, Query{}); err != nil || spoken(l) != 5 {
+			t.Errorf("%s has %d messages, %v", m.c.Profile().Name, spoken(l), err)
+		}
+	}
+}
+
+// TestSyncWaitsQuietly: while the relay does not show what it took, a Sync asks
+// for it and waits, rather than asking all the time.
+func TestSyncWaitsQuietly(t *testing.T) {
+	x := newTable(t)
+	ruth, _, _ := x.seated()
+	ruth.mu.Lock()
+	err := ruth.update(func(sp *vault.Space) error { return ruth.queueEvent(sp, dialogue.KindHello, dialogue.Hello{}) })
+	ruth.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ruth.proceed(); err != nil {
+		t.Fatal(err)
+	}
+	ruth.mu.Lock()
+	for _, it := range ruth.out {
+		for i := range it.Cells {
+			it.Cells[i].posted = true // the relay says so, and has nothing
+		}
+	}
+	ruth.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 2500*time.Millisecond)
+	defer cancel()
+	asked := x.writes.Load()
+	if err := ruth.c.Sync(ctx, ruth.id, 0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Sync: %v", err)
+	}
+	if n := x.writes.Load() - asked; n > 40 {
+		t.Errorf("the relay was asked %d times", n)
+	}
+}
