@@ -436,7 +436,7 @@ func (t *roomStream) files(d client.Dialogue, room dialogue.Room, b *lineMaker) 
 	}
 	set := t.a.pages.set("room", b.w)
 	for _, m := range list {
-		if m.File == nil || m.Seq == 0 || m.File.Here && t.open[m.ID] == "" {
+		if _, shown := t.open[m.ID]; m.File == nil || m.Seq == 0 || m.File.Here && !shown {
 			continue
 		}
 		put, err := renderBlock(set, "file-state", b.file(m))

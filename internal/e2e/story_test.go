@@ -203,6 +203,7 @@ func (h *house) newcomer(ruth, halden, corin *person) *person {
 	halden.shoot("home", 950)
 	halden.open(table + "/r/0")
 	halden.reads("asks to be let in")
+	halden.until(`!document.body.textContent.includes("not confirmed yet")`) // who came first has nobody else to ask
 	halden.shoot("room", 2050)
 	for _, p := range []*person{halden, corin} {
 		p.open(p.table() + "/seats")
