@@ -10,8 +10,8 @@ VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Tests in process run with the race detector. So do the vectors, but for a
 # sample, which runs twice: whole without it, in part with it. What drives
 # binaries from outside runs once, without it.
-OUTSIDE := ./cli ./web
-INSIDE = $(filter-out parley/cli parley/web,$(shell go list ./...))
+OUTSIDE := ./cli ./web ./internal/e2e
+INSIDE = $(filter-out parley/cli parley/web parley/internal/e2e,$(shell go list ./...))
 
 .PHONY: test needs dist compiles staticcheck vulncheck fuzz bench clean
 

@@ -111,7 +111,9 @@ func (m *member) unconfirmed() []dialogue.SideID {
 	var missing []dialogue.SideID
 	vouched := 0
 	for party := range dialogue.SideID(len(m.state.Sides) + 1) {
-		there := slices.ContainsFunc(m.state.Seats, func(x dialogue.Seat) bool { return x.Side == party && x.Status == dialogue.In })
+		there := slices.ContainsFunc(m.state.Seats, func(x dialogue.Seat) bool {
+			return x.Side == party && x.Status == dialogue.In && m.wasBefore(x.ID)
+		})
 		switch {
 		case party == own || !there:
 		case slices.Contains(m.acct.Vouched, party):
@@ -124,6 +126,14 @@ func (m *member) unconfirmed() []dialogue.SideID {
 		return nil
 	}
 	return missing
+}
+
+// wasBefore tells whether a seat was there when one came in oneself, and so can
+// know what was before.
+func (m *member) wasBefore(id dialogue.SeatID) bool {
+	return !slices.ContainsFunc(m.state.Charters, func(c dialogue.CharterState) bool {
+		return c.Base >= m.acct.Base && slices.Contains(c.For, id)
+	})
 }
 
 // takeCharter makes the skeleton the state, and folds what was held back.

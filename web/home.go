@@ -135,7 +135,11 @@ func (a *App) dialoguePage(q *request) (result, error) {
 	if len(m.Card.Sides) > 0 {
 		m.Rules = w.Rules(m.Card.Rules, m.Card.Sides)
 	}
-	v := &view{Page: "waiting", Title: d.Title, Here: d.Title, Nav: "home", Main: m, D: a.dialogue(d, ""), Live: []string{"standing", "banner"}}
+	here := w.T("gone.here")
+	if d.Standing == client.StandingWaiting {
+		here = w.T("waiting.here")
+	}
+	v := &view{Page: "waiting", Title: d.Title, Here: here, Nav: "home", Main: m, D: a.dialogue(d, ""), Live: []string{"standing", "banner"}}
 	return show(v)
 }
 

@@ -79,6 +79,10 @@ type fileLine struct {
 	Problem                 string
 }
 
+// roomBlocks are the parts of a room's page that change by themselves, besides
+// the talk.
+var roomBlocks = []string{"places", "banner", "around", "waiting", "readers"}
+
 // parseEvent reads an event's id in hexadecimal.
 func parseEvent(s string) (id dialogue.EventID, err error) {
 	if len(s) != 2*len(id) {
@@ -156,8 +160,11 @@ func (a *App) roomView(q *request, d client.Dialogue, r client.Room, f *form) (*
 	dv.SideRoom = m.Side
 	v := &view{Page: "room", Title: m.Name, Here: m.Name, Form: f, Main: m, D: dv, Nav: "home"}
 	if !m.Newer {
-		v.Live = []string{"places", "banner", "waiting", "readers"}
+		v.Live = roomBlocks
 		v.Stream = "?after=" + strconv.FormatUint(m.After, 10)
+		if !m.CanWrite {
+			v.Stream += "&closed=yes"
+		}
 	}
 	return v, nil
 }
@@ -394,12 +401,16 @@ func (t *roomStream) around() error {
 		return err
 	}
 	m := t.a.roomHead(d, r, w)
+	if m.CanWrite && t.q.URL.Query().Get("closed") != "" { // the page has nowhere to write yet, so nothing is lost
+		t.s.send("go", "", update{To: t.a.guard.base + t.q.URL.Path})
+		return errMoved
+	}
 	for _, msg := range list {
 		if msg.Seq == 0 {
 			m.Waiting = append(m.Waiting, b.line(msg))
 		}
 	}
-	v := &view{Page: "room", Main: m, D: t.a.dialogue(d, "r/"+itoa(int(r.Room))), Live: []string{"places", "banner", "waiting", "readers"}}
+	v := &view{Page: "room", Main: m, D: t.a.dialogue(d, "r/"+itoa(int(r.Room))), Live: roomBlocks}
 	v.D.SideRoom = m.Side
 	if err := t.a.finish(v, t.q.Request); err != nil {
 		return err
@@ -425,7 +436,7 @@ func (t *roomStream) files(d client.Dialogue, room dialogue.Room, b *lineMaker) 
 	}
 	set := t.a.pages.set("room", b.w)
 	for _, m := range list {
-		if m.File == nil || m.Seq == 0 || m.File.Here && t.open[m.ID] == "" {
+		if _, shown := t.open[m.ID]; m.File == nil || m.Seq == 0 || m.File.Here && !shown {
 			continue
 		}
 		put, err := renderBlock(set, "file-state", b.file(m))

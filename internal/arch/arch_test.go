@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"cli":       {"internal/wire", "internal/words", "client", "dialogue", "vault", "relay", "relay/server", "web", "rehearsal"},
 
 	"cmd/parley":   {"cli"},
+	"internal/e2e": {},
 	"internal/sim": {"internal/wire", "client", "dialogue", "vault", "relay", "relay/server", "relay/store/pebble"},
 	"bench":        {"internal/wire", "client", "dialogue", "relay", "relay/server", "relay/store/pebble", "mls", "web"},
 }

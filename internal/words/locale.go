@@ -68,11 +68,11 @@ func (w *Words) Bytes(n uint64) string {
 func (w *Words) Left(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:
-		return w.T("left.days", "n", int(d/(24*time.Hour)))
+		return w.T("left.days", "n", int(d.Round(24*time.Hour)/(24*time.Hour)))
 	case d >= 2*time.Hour:
-		return w.T("left.hours", "n", int(d/time.Hour))
+		return w.T("left.hours", "n", int(d.Round(time.Hour)/time.Hour))
 	}
-	return w.T("left.minutes", "n", max(1, int(d/time.Minute)))
+	return w.T("left.minutes", "n", max(1, int(d.Round(time.Minute)/time.Minute)))
 }
 
 // List writes names one after the other: "A, B and C".

@@ -146,7 +146,7 @@ func TestSentences(t *testing.T) {
 		{w.Bytes(999), "999 bytes"},
 		{w.Bytes(32 << 10), "32 KB"},
 		{w.Bytes(10 << 20), "10 MB"},
-		{w.Left(70 * time.Hour), "2 days"},
+		{w.Left(70 * time.Hour), "3 days"},
 		{w.Left(5 * time.Hour), "5 hours"},
 		{w.Left(-time.Hour), "1 minute"},
 		{w.Day(time.Date(2026, 11, 17, 9, 2, 0, 0, time.UTC), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), "Tuesday 17 November"},
