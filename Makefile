@@ -17,7 +17,7 @@ INSIDE = $(filter-out parley/cli parley/web parley/internal/e2e,$(shell go list 
 
 test: needs compiles
 	go test ./mls -vectors $(abspath $(VECTORS)) -timeout 10m
-	go test -race -short -timeout 20m $(INSIDE) 
+	go test -race -short -timeout 20m $(INSIDE)
 	PARLEY_SHOTS=$(ARTEFACTS) PARLEY_AXE=$(TOOLS)/node_modules/axe-core/axe.min.js go test -timeout 20m $(OUTSIDE)
 
 # needs installs what tests need and is missing: a C compiler for the race

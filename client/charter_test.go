@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"parley/dialogue"
+	"parley/vault"
 )
 
 // TestNewcomerAndAVoidCommit: a commit that a departure before it voids stands
@@ -79,5 +80,34 @@ func TestNewcomerAndAVoidCommit(t *testing.T) {
 	x.sync(mira, halden, mira, ruth, mira, halden, ruth, mira, halden, ruth, mira)
 	if mira.acct.Standing != StandingIn || mira.log.Epoch() != halden.log.Epoch() || ruth.log.Epoch() != halden.log.Epoch() {
 		t.Errorf("Mira is %s; epochs %d, Halden %d, Ruth %d", mira.acct.Standing, mira.log.Epoch(), halden.log.Epoch(), ruth.log.Epoch())
+	}
+}
+
+// TestFalseCharter: a seat that tells newcomers another past than the log's is
+// named to everybody, and does not count as confirming anything.
+func TestFalseCharter(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	corin.mu.Lock()
+	base := corin.acct.Base
+	corin.acct.Vouched = nil // as if nobody had confirmed it yet
+	corin.mu.Unlock()
+	halden.mu.Lock()
+	err := halden.update(func(sp *vault.Space) error {
+		return halden.queueEvent(sp, dialogue.KindCharter, dialogue.Charter{Base: base, Hash: dialogue.Hash{1}})
+	})
+	halden.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.sync(halden, ruth, corin)
+	for _, m := range []*member{ruth, corin} {
+		alarms := m.show().Alarms
+		if len(alarms) != 1 || alarms[0].Kind != AlarmCharter || alarms[0].Seat.Name != "Halden" {
+			t.Errorf("%s is shown %+v", m.c.Profile().Name, alarms)
+		}
+	}
+	if l := corin.show().Unconfirmed; len(l) != 2 {
+		t.Errorf("a false charter confirms: only %q is awaited", l)
 	}
 }
