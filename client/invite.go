@@ -388,10 +388,12 @@ type watch struct {
 	next  time.Time
 }
 
-// watchEvery is how often a card's box is read by who did not make the card.
+// How often a card's box is read: by who made the card, before the seat is
+// taken and after; and by everybody else.
 const (
-	watchEvery = 30 * time.Second
 	watchOwn   = 2 * time.Second
+	watchTaken = 10 * time.Second
+	watchEvery = 30 * time.Second
 )
 
 // watchSoon reads a card's box at once.
@@ -461,8 +463,11 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 		}
 		due := all || !now.Before(w.next)
 		w.next = now.Add(watchEvery)
-		if x.By == m.acct.Me && x.Status != dialogue.In {
+		switch {
+		case x.By == m.acct.Me && x.Status != dialogue.In:
 			w.next = now.Add(watchOwn)
+		case x.By == m.acct.Me:
+			w.next = now.Add(watchTaken)
 		}
 		m.mu.Unlock()
 		if due {

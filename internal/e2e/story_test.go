@@ -36,6 +36,7 @@ func (p *person) start(title string, sides ...string) {
 	for i, s := range sides {
 		p.fill(fmt.Sprintf("#side-%d", i+1), s)
 	}
+	p.choose("relay", eval[string](p, `[...document.querySelectorAll('input[name=relay]')].find(i => i.labels[0].textContent.includes('127.0.0.1')).value`))
 	p.shoot("start", 1500)
 	p.goes(`button[name="do"][value="start"]`)
 	p.until(`document.querySelector('main a[href$="/invite"]')`)
