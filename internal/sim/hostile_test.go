@@ -90,7 +90,9 @@ func TestHostileAnswers(t *testing.T) {
 				io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n")
 				c.Write(noise(100))
 			},
-			func(c net.Conn) { io.WriteString(c, "HTTP/1.1 429 Slow\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n") },
+			func(c net.Conn) {
+				io.WriteString(c, "HTTP/1.1 429 Slow\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n")
+			},
 			body(nil), body(noise(1)),
 		}
 		for _, cells := range []int{1, 8, 64} { // the sizes of true answers, and beside them
