@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"parley/channel"
@@ -206,7 +207,7 @@ func (m *member) vouch(sp *vault.Space) error {
 		party := slices.DeleteFunc(m.state.Plan(dialogue.Plenary), func(id dialogue.SeatID) bool {
 			return m.state.Seat(id).Side != me.Side || slices.Contains(c.For, id)
 		})
-		if !m.myTurn("charter"+string(numbered("", c.Base)), party, 0) {
+		if !m.myTurn(fmt.Sprint("charter ", c.Base), party, 0) {
 			continue
 		}
 		b, err := sp.Get(numbered(keySkeleton, c.Base))

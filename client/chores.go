@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -21,7 +22,8 @@ import (
 const turnWait = 10 * time.Second
 
 // myTurn tells whether a chore falls to this client now. order says who comes
-// first; only who is in it comes at all.
+// first; only who is in it comes at all. The key is
+// text, as CBOR has it.
 func (m *member) myTurn(key string, order []dialogue.SeatID, first time.Duration) bool {
 	i := slices.Index(order, m.acct.Me)
 	if i < 0 {
@@ -107,7 +109,7 @@ func (m *member) commitDue(sp *vault.Space) error {
 	if err != nil || len(what.Adds)+len(what.Removes) == 0 {
 		return err
 	}
-	key := "commit" + string(wire.AppendU64(nil, m.state.Epoch))
+	key := fmt.Sprint("commit ", m.state.Epoch)
 	if !m.myTurn(key, order, 0) {
 		return nil
 	}

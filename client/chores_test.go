@@ -52,6 +52,23 @@ func TestUnfitPackageHoldsUpNobody(t *testing.T) {
 	}
 }
 
+// TestVaultOpensWhileChoresWait: what a chore that waits for its turn is called
+// is text, which the vault can read again.
+func TestVaultOpensWhileChoresWait(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.joins(halden, 1, "Mira")
+	for _, m := range []*member{ruth, corin} { // whose turn comes after Halden's
+		x.sync(m)
+		if len(m.acct.Due) == 0 {
+			t.Errorf("%s has no chore that waits", m.c.Profile().Name)
+		}
+		if err := m.reload(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // postAs posts for a card, with a signature key of the caller's choice.
 func (x *table) postAs(m *member, text string, sig *mls.SignatureKey) {
 	x.t.Helper()

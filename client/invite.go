@@ -548,7 +548,7 @@ func (m *member) report(sp *vault.Space) error {
 		kind, p := m.toReport(x)
 		others := slices.DeleteFunc(m.state.Plan(dialogue.Plenary), func(id dialogue.SeatID) bool { return id == x.By })
 		h := p.Post.Hash()
-		if !m.myTurn("report"+string(h[:]), append([]dialogue.SeatID{x.By}, others...), 0) {
+		if !m.myTurn(fmt.Sprintf("report %x", h[:]), append([]dialogue.SeatID{x.By}, others...), 0) {
 			continue
 		}
 		if err := m.queueEvent(sp, kind, *p); err != nil {

@@ -20,13 +20,14 @@ type drama struct {
 	invited int
 	cards   map[string]string // by name: cards that were not used yet
 	said    map[string]string // who said a line
+	gone    map[string]bool   // who left, or is to be removed
 }
 
 func TestTroubles(t *testing.T) {
 	for i := range *runs {
 		play(t, *seedFlag+200+uint64(i), func(w *World) {
 			table(w)
-			d := &drama{World: w, cards: map[string]string{}, said: map[string]string{}}
+			d := &drama{World: w, cards: map[string]string{}, said: map[string]string{}, gone: map[string]bool{}}
 			w.Faults(Faults{Refuse: 20, Cut: 20, Corrupt: 10, Delay: 50, Repeat: 50})
 			for i := range 60 {
 				d.step(i)
@@ -109,7 +110,7 @@ func (d *drama) chores(ctx context.Context) {
 		for _, t := range p.Dialogue().Tasks {
 			switch t.Kind {
 			case client.TaskApprove:
-				if err := p.Approve(ctx, p.ID(), t.Seat.ID); err != nil {
+				if err := p.Approve(ctx, p.ID(), t.Seat.ID); err != nil && !d.gone[p.Name] {
 					d.T.Errorf("%s approves: %v", p.Name, err)
 				}
 			case client.TaskBack:
@@ -127,24 +128,38 @@ func (d *drama) chores(ctx context.Context) {
 	}
 }
 
-// remove has a head or the convenor remove somebody, a table of three left.
+// spare tells whether somebody may go: a side with nobody left could agree to
+// nothing any more.
+func (d *drama) spare(side dialogue.SideID) bool {
+	n := 0
+	for _, p := range d.in() {
+		if p.Dialogue().Me.Side == side && !d.gone[p.Name] {
+			n++
+		}
+	}
+	return side != 0 && n > 1
+}
+
+// remove has a head or the convenor remove somebody.
 func (d *drama) remove(ctx context.Context) {
 	p := d.anybody()
 	for _, s := range p.Dialogue().Seats {
-		if s.MayDo.Remove && s.Role != dialogue.Convenor && len(d.in()) > 4 {
+		if s.MayDo.Remove && d.spare(s.Side) && !d.gone[s.Name] {
 			if err := p.Remove(ctx, p.ID(), s.ID); err != nil {
 				d.T.Errorf("%s removes: %v", p.Name, err)
 			}
+			d.gone[s.Name] = true
 			return
 		}
 	}
 }
 
 func (d *drama) leave(ctx context.Context) {
-	if p := d.anybody(); p.Dialogue().Me.Role != dialogue.Convenor && !p.Dialogue().Me.Due && len(d.in()) > 4 {
-		if err := p.Leave(ctx, p.ID()); err != nil && !errors.As(err, new(*client.RuleError)) {
+	if p := d.anybody(); d.spare(p.Dialogue().Me.Side) && !d.gone[p.Name] {
+		if err := p.Leave(ctx, p.ID()); err != nil {
 			d.T.Errorf("%s leaves: %v", p.Name, err)
 		}
+		d.gone[p.Name] = true
 	}
 }
 
