@@ -14,7 +14,7 @@
 // Files: client.go (open and close), member.go (one dialogue: its state in
 // memory and in the vault), read.go (cells in), fold.go (entries into what is
 // kept), outbox.go (entries out), net.go (the loops that talk to the relay),
-// chores.go (what falls due by itself), invite.go and join.go (cards),
+// chores.go (what falls due by itself), invite.go, watch.go and join.go (cards),
 // charter.go (what a newcomer learns), sides.go (side rooms), files.go,
 // readings.go (words read aloud), expire.go (what disappears), messages.go and show.go (what faces see).
 package client
