@@ -99,10 +99,17 @@ func (p *person) do(steps ...chromedp.Action[chromedp.Void]) {
 // patience is how long a condition is waited for.
 const patience = 20 * time.Second
 
-// eval reads something off the page.
+// eval reads something off the page. A page that is just being left for
+// another is asked again.
 func eval[T any](p *person, script string) T {
 	p.Helper()
-	v, err := try[T](p, script)
+	var v T
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if v, err = try[T](p, script); err == nil || !between(err) {
+			break
+		}
+	}
 	if err != nil {
 		p.Fatalf("%s: %.200s: %v\n%s", p.name, script, err, p.where())
 	}
@@ -113,7 +120,20 @@ func eval[T any](p *person, script string) T {
 func try[T any](p *person, script string) (T, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
+	script = `(() => { if (!document.body) throw new Error("` + noPage + `"); return (` + script + `); })()`
 	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+}
+
+const noPage = "there is no page yet"
+
+// between tells whether an error is that of asking between two pages.
+func between(err error) bool {
+	for _, s := range []string{noPage, "context was destroyed", "Cannot find context", "navigated or closed"} {
+		if strings.Contains(err.Error(), s) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *person) address() string { return eval[string](p, "location.href") }
