@@ -364,6 +364,7 @@ func (c *Client) Run(ctx context.Context) error {
 		return vault.ErrClosed
 	}
 	c.running = ctx
+	c.work.Go(func() { c.tidy(ctx) })
 	for _, m := range c.members { // those that come later, adopt starts
 		c.work.Go(func() { m.run(ctx) })
 	}
@@ -373,6 +374,17 @@ func (c *Client) Run(ctx context.Context) error {
 	c.running = nil
 	c.mu.Unlock()
 	return nil
+}
+
+// tidyEvery is how often the vault is asked to drop the remains of what was
+// deleted, if it is quiet.
+const tidyEvery = time.Minute
+
+func (c *Client) tidy(ctx context.Context) {
+	for ctx.Err() == nil {
+		c.v.Tidy() // where it fails, the next write says so
+		sleep(ctx, tidyEvery)
+	}
 }
 
 // minute is the present, as entries claim it.

@@ -72,7 +72,7 @@ func BenchmarkOverwriteNoSync(b *testing.B) { benchUpdate(b, "off", 0) }
 
 func benchUpdate(b *testing.B, sync string, step int) {
 	v, _, id := benchVault(b)
-	if err := v.w.db.Exec("PRAGMA synchronous = " + sync); err != nil {
+	if err := v.db.db.Exec("PRAGMA synchronous = " + sync); err != nil {
 		b.Fatal(err)
 	}
 	value := make([]byte, 1024)

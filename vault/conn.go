@@ -6,17 +6,12 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	_ "github.com/ncruces/go-sqlite3/vfs/adiantum" // the VFS that encrypts
 
 	"parley/internal/secret"
 )
-
-// busyTimeout is how long one connection waits for another of this process,
-// which happens only while a WAL is recovered or cut.
-const busyTimeout = 10 * time.Second
 
 // A conn is one connection with its prepared statements. It serves one
 // goroutine at a time.
@@ -26,9 +21,13 @@ type conn struct {
 	wal   int                      // pages in the WAL after the last commit
 }
 
-// settings hold for every connection. Temporary tables stay in memory: nothing
-// is written beside the database. Checkpoints are ours to make (vault.go).
+// settings hold for every connection. It is the only one, and keeps the WAL's
+// index in memory: the VFS encrypts blocks of 4 KiB, so what one connection
+// appends to a block of the WAL, another could read half written. Temporary
+// tables stay in memory too: nothing is written beside the database.
+// Checkpoints are ours to make (vault.go).
 const settings = `
+	PRAGMA locking_mode = exclusive;
 	PRAGMA temp_store = memory;
 	PRAGMA secure_delete = on;
 	PRAGMA cell_size_check = on;
@@ -50,11 +49,7 @@ func openConn(path string, key secret.Key) (*conn, error) {
 		c.close()
 		return nil, failed("open vault.db", sqlite3.IOERR_BADKEY)
 	}
-	err = db.BusyTimeout(busyTimeout)
-	if err == nil {
-		err = db.Exec(settings)
-	}
-	if err != nil {
+	if err := db.Exec(settings); err != nil {
 		c.close()
 		return nil, failed("open vault.db", err)
 	}
@@ -141,22 +136,12 @@ func (c *conn) rollback() error {
 	return c.run("roll back", "ROLLBACK")
 }
 
-// checkpoint writes the WAL back and cuts it to nothing. Where a reader is in
-// the way, done is false.
-func (c *conn) checkpoint() (done bool, err error) {
-	if err := c.db.BusyTimeout(0); err != nil {
-		return false, failed("checkpoint", err)
-	}
-	_, _, err = c.db.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
-	if berr := c.db.BusyTimeout(busyTimeout); berr != nil {
-		return false, failed("checkpoint", berr)
-	}
-	if isBusy(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, failed("checkpoint", err)
+// checkpoint writes the WAL back, and cuts it to nothing or, with
+// CHECKPOINT_RESTART, lets it be written over.
+func (c *conn) checkpoint(mode sqlite3.CheckpointMode) error {
+	if _, _, err := c.db.WALCheckpoint("main", mode); err != nil {
+		return failed("checkpoint", err)
 	}
 	c.wal = 0
-	return true, nil
+	return nil
 }

@@ -183,7 +183,7 @@ func consistent(t *testing.T, v *Vault) (n int) {
 	if err != nil {
 		t.Error(err)
 	}
-	if left, err := v.w.number("test", "SELECT count(*) FROM burned"); left != 0 || err != nil {
+	if left, err := v.db.number("test", "SELECT count(*) FROM burned"); left != 0 || err != nil {
 		t.Errorf("%d burned dialogues were not swept, %v", left, err)
 	}
 	return n

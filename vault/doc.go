@@ -15,8 +15,8 @@
 //
 //	vault.key   131 bytes: the database's key, sealed under the passphrase
 //	            (header.go has the format)
-//	vault.db    SQLite through the adiantum VFS; vault.db-wal and -shm beside
-//	            it while it is open, or after a crash
+//	vault.db    SQLite through the adiantum VFS; vault.db-wal beside it while
+//	            it is open, or after a crash
 //	vault.lock  locked by the process that holds the vault; says which it is
 //
 // The database's key is random. Two keys come from it: one for the pages of
@@ -29,13 +29,13 @@
 //
 // Files have sizes and times of change: whoever has the disk sees about how
 // much there is and when it was last used, but no name, count or date inside.
-// vault.db-shm, left by a crash, has numbers of pages and nothing of them.
 // The file as a whole has no signature: an older copy of it opens too, and so
 // does one whose last transactions were cut off from the WAL. Package channel
 // notices that, since the log holds entries that the vault does not.
 //
 // What is deleted is overwritten with zeros in the database, and is gone from
-// the WAL once that is written back and cut to nothing: after every Burn,
-// every 4 MiB, at Checkpoint and at Close. What a flash medium keeps
+// the WAL once that is cut to nothing: after every Burn, at Checkpoint and
+// Close, and by Tidy when nothing is being written. Until then it is written
+// back, and from its beginning over, every 4 MiB. What a flash medium keeps
 // underneath, nobody can promise.
 package vault

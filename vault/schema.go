@@ -3,8 +3,6 @@ package vault
 import (
 	"errors"
 	"fmt"
-
-	"github.com/ncruces/go-sqlite3"
 )
 
 // migrations[i] brings a database of version i to version i+1. Entries are
@@ -67,5 +65,3 @@ func migrateOne(c *conn, step func(*conn) error, to int64) error {
 	}
 	return nil
 }
-
-func isBusy(err error) bool { return errors.Is(err, sqlite3.BUSY) }

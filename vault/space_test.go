@@ -249,7 +249,7 @@ func decrypted(t *testing.T, v *Vault) []byte {
 	plain := filepath.Join(t.TempDir(), "plain.db")
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err := v.w.db.Backup("main", uriPlain(plain)); err != nil {
+	if err := v.db.db.Backup("main", uriPlain(plain)); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(plain)
@@ -266,7 +266,7 @@ func uriPlain(path string) string { return strings.TrimSuffix(uri(path), "?vfs=a
 
 func sealedBytes(t *testing.T, v *Vault, key string) (sealed []byte) {
 	t.Helper()
-	err := v.w.query("test", "SELECT value FROM entry WHERE key = ?1", func(s *sqlite3.Stmt) (bool, error) {
+	err := v.db.query("test", "SELECT value FROM entry WHERE key = ?1", func(s *sqlite3.Stmt) (bool, error) {
 		sealed = s.ColumnBlob(0, nil)
 		return false, nil
 	}, []byte(key))
@@ -323,7 +323,7 @@ func TestBurn(t *testing.T) {
 		was = d
 		return o.Put([]byte("kept"), []byte("kept"))
 	})
-	if err := v.w.query("test", "SELECT key FROM dialogue WHERE id = ?1", func(s *sqlite3.Stmt) (bool, error) {
+	if err := v.db.query("test", "SELECT key FROM dialogue WHERE id = ?1", func(s *sqlite3.Stmt) (bool, error) {
 		key = s.ColumnBlob(0, nil)
 		return false, nil
 	}, int64(id)); err != nil {
@@ -356,7 +356,7 @@ func TestBurn(t *testing.T) {
 	if bytes.Contains(b, key) || bytes.Contains(b, sealed[:40]) || bytes.Contains(b, []byte("burned-")) {
 		t.Error("key, value or row is there yet")
 	}
-	if n, err := v.w.number("test", "SELECT count(*) FROM entry"); n != 1 || err != nil {
+	if n, err := v.db.number("test", "SELECT count(*) FROM entry"); n != 1 || err != nil {
 		t.Errorf("%d rows left, %v", n, err)
 	}
 	// Who kept the sealed bytes has no key for them: neither the vault's nor
@@ -396,7 +396,7 @@ func TestBurnGoesOn(t *testing.T) {
 	})
 	// The transaction of Burn, without what Update does after it.
 	v.mu.Lock()
-	err := v.write(&Tx{c: v.w, global: v.global, writable: true}, func(tx *Tx) error { return tx.Burn(id) })
+	err := v.write(&Tx{c: v.db, global: v.global, writable: true}, func(tx *Tx) error { return tx.Burn(id) })
 	v.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)
@@ -404,7 +404,7 @@ func TestBurnGoesOn(t *testing.T) {
 	closed(t, v)
 	v = opened(t, dir)
 	for _, table := range []string{"entry", "burned", "dialogue"} {
-		if n, err := v.w.number("test", "SELECT count(*) FROM "+table); n != 0 || err != nil {
+		if n, err := v.db.number("test", "SELECT count(*) FROM "+table); n != 0 || err != nil {
 			t.Errorf("%d rows in %s, %v", n, table, err)
 		}
 	}
@@ -415,7 +415,7 @@ func TestSwappedValues(t *testing.T) {
 	v, _ := made(t)
 	put(t, v, "a", "1")
 	put(t, v, "b", "2")
-	if err := v.w.run("test", "UPDATE entry SET value = (SELECT value FROM entry WHERE key = ?1)", []byte("b")); err != nil {
+	if err := v.db.run("test", "UPDATE entry SET value = (SELECT value FROM entry WHERE key = ?1)", []byte("b")); err != nil {
 		t.Fatal(err)
 	}
 	err := v.View(func(tx *Tx) error {

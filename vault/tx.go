@@ -70,7 +70,8 @@ func (v *Vault) Update(fn func(*Tx) error) error {
 	if v.broken != nil {
 		return v.broken
 	}
-	tx := &Tx{c: v.w, global: v.global, writable: true}
+	v.stirred, v.uncut = true, true
+	tx := &Tx{c: v.db, global: v.global, writable: true}
 	if err := v.write(tx, fn); err != nil {
 		return err
 	}
@@ -81,16 +82,16 @@ func (v *Vault) Update(fn func(*Tx) error) error {
 		}
 		return v.truncate()
 	}
-	if v.w.wal >= maxWAL {
+	if v.db.wal >= maxWAL {
 		// What was written is durable: if this fails, the next Update says so.
-		_, v.broken = v.w.checkpoint()
+		v.broken = v.db.checkpoint(sqlite3.CHECKPOINT_RESTART)
 	}
 	return nil
 }
 
 // write is Update up to the commit.
 func (v *Vault) write(tx *Tx, fn func(*Tx) error) (err error) {
-	if err := v.w.run("begin", "BEGIN IMMEDIATE"); err != nil {
+	if err := v.db.run("begin", "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	committed := false
@@ -99,7 +100,7 @@ func (v *Vault) write(tx *Tx, fn func(*Tx) error) (err error) {
 		if committed {
 			return
 		}
-		if rerr := v.w.rollback(); rerr != nil {
+		if rerr := v.db.rollback(); rerr != nil {
 			v.broken = rerr
 			err = errors.Join(err, rerr)
 		}
@@ -110,7 +111,7 @@ func (v *Vault) write(tx *Tx, fn func(*Tx) error) (err error) {
 	if tx.err != nil {
 		return tx.err
 	}
-	err = v.w.run("commit", "COMMIT")
+	err = v.db.run("commit", "COMMIT")
 	committed = err == nil
 	if err != nil && !errors.Is(err, sqlite3.FULL) {
 		// Whether it reached the disk is known only to who opens it again.
@@ -119,51 +120,9 @@ func (v *Vault) write(tx *Tx, fn func(*Tx) error) (err error) {
 	return err
 }
 
-// View runs fn on one state of the vault, that of the last Update that had
-// returned, or a later one, while Updates go on. fn must not call the Vault's
-// methods.
+// View runs fn on the state that the last Update left. It takes its turn with
+// Updates. fn must not call the Vault's methods.
 func (v *Vault) View(fn func(*Tx) error) (err error) {
-	c, ok := <-v.readers
-	if !ok {
-		return ErrClosed
-	}
-	defer func() { v.readers <- c }()
-	if c == nil {
-		if c, err = v.openReader(); err != nil {
-			return err
-		}
-	}
-	if err := c.run("begin", "BEGIN"); err != nil {
-		return err
-	}
-	tx := &Tx{c: c, global: v.global}
-	defer func() {
-		tx.over = true
-		if rerr := c.rollback(); rerr != nil {
-			err = errors.Join(err, rerr, c.close())
-			c = nil // the next View opens another
-		}
-	}()
-	if err := fn(tx); err != nil {
-		return err
-	}
-	return tx.err
-}
-
-func (v *Vault) openReader() (*conn, error) {
-	c, err := openConn(v.path(), v.key.pages())
-	if err != nil {
-		return nil, err
-	}
-	if err := c.db.Exec("PRAGMA query_only = on"); err != nil {
-		return nil, errors.Join(failed("open vault.db", err), c.close())
-	}
-	return c, nil
-}
-
-// Checkpoint writes the WAL back and cuts it, so that nothing of what was
-// deleted remains in the files. It waits for Views. Good to call when idle.
-func (v *Vault) Checkpoint() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.closed {
@@ -172,49 +131,80 @@ func (v *Vault) Checkpoint() error {
 	if v.broken != nil {
 		return v.broken
 	}
+	if err := v.db.run("begin", "BEGIN"); err != nil {
+		return err
+	}
+	tx := &Tx{c: v.db, global: v.global}
+	defer func() {
+		tx.over = true
+		if rerr := v.db.rollback(); rerr != nil {
+			v.broken = rerr
+			err = errors.Join(err, rerr)
+		}
+	}()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.err
+}
+
+// Checkpoint writes the WAL back and cuts it, so that nothing of what was
+// deleted remains in the files.
+func (v *Vault) Checkpoint() error {
+	return v.cut(func() bool { return true })
+}
+
+// Tidy is Checkpoint if there is something to cut and nothing was written since
+// the last Tidy. Good to call now and then.
+func (v *Vault) Tidy() error {
+	return v.cut(func() bool {
+		quiet := !v.stirred
+		v.stirred = false
+		return quiet && v.uncut
+	})
+}
+
+func (v *Vault) cut(due func() bool) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		return ErrClosed
+	}
+	if v.broken != nil {
+		return v.broken
+	}
+	if !due() {
+		return nil
+	}
 	return v.truncate()
 }
 
-// truncate is Checkpoint, under mu: with no reader in the way it can't be refused.
+// truncate is Checkpoint, under mu.
 func (v *Vault) truncate() error {
-	var idle [readers]*conn
-	for i := range idle {
-		idle[i] = <-v.readers
-	}
-	defer func() {
-		for _, c := range idle {
-			v.readers <- c
-		}
-	}()
-	done, err := v.w.checkpoint()
-	if err == nil && !done {
-		err = failed("checkpoint", sqlite3.BUSY)
-	}
-	if err != nil {
-		v.broken = err
-	}
-	return err
+	v.broken = v.db.checkpoint(sqlite3.CHECKPOINT_TRUNCATE)
+	v.uncut = v.broken != nil
+	return v.broken
 }
 
 // sweep removes the rows of burned dialogues, a few at a time: whoever is
 // interrupted goes on with it when the vault is opened.
 func (v *Vault) sweep() error {
 	var ids []int64
-	err := v.w.query("list what was burned", "SELECT id FROM burned", func(s *sqlite3.Stmt) (bool, error) {
+	err := v.db.query("list what was burned", "SELECT id FROM burned", func(s *sqlite3.Stmt) (bool, error) {
 		ids = append(ids, s.ColumnInt64(0))
 		return true, nil
 	})
 	for _, id := range ids {
 		for n := int64(sweepRows); err == nil && n == sweepRows; {
-			err = v.w.run("remove rows", `DELETE FROM entry WHERE id IN
+			err = v.db.run("remove rows", `DELETE FROM entry WHERE id IN
 				(SELECT id FROM entry WHERE space = ?1 LIMIT ?2)`, id, int64(sweepRows))
-			n = v.w.db.Changes()
-			if err == nil && v.w.wal >= maxWAL {
-				_, err = v.w.checkpoint()
+			n = v.db.db.Changes()
+			if err == nil && v.db.wal >= maxWAL {
+				err = v.db.checkpoint(sqlite3.CHECKPOINT_RESTART)
 			}
 		}
 		if err == nil {
-			err = v.w.run("remove rows", "DELETE FROM burned WHERE id = ?1", id)
+			err = v.db.run("remove rows", "DELETE FROM burned WHERE id = ?1", id)
 		}
 	}
 	return err

@@ -22,10 +22,9 @@ const (
 	newKeyFile = "vault.key.new"
 	changeFile = "vault.key.change"
 
-	// readers is how many Views run at a time.
-	readers = 2
 	// maxWAL is the size of the WAL, in pages of 4 KiB, from which a commit
-	// writes it back.
+	// writes it back. The file stays as long as it is: a page that is written
+	// over reaches the disk in half the time of one that makes a file longer.
 	maxWAL = 1024
 	// sweepRows is how many rows of a burned dialogue one transaction removes.
 	sweepRows = 64
@@ -39,12 +38,12 @@ type Vault struct {
 	throwaway bool
 	lock      *lock
 
-	readers chan *conn // idle ones; nil where none was opened yet
-
-	mu     sync.Mutex // held by whoever writes
-	w      *conn      // under mu
-	broken error      // under mu: what was written is uncertain; open again
-	closed bool       // under mu
+	mu      sync.Mutex // held by whoever reads or writes
+	db      *conn      // under mu
+	broken  error      // under mu: what was written is uncertain; open again
+	stirred bool       // under mu: since the last Tidy
+	uncut   bool       // under mu: since the WAL was cut
+	closed  bool       // under mu
 }
 
 // Exists tells whether there is a vault in dir.
@@ -157,7 +156,7 @@ func rename(dir, file string) error {
 
 func removeDB(dir string) error {
 	var all error
-	for _, name := range []string{dbFile, dbFile + "-wal", dbFile + "-shm"} {
+	for _, name := range []string{dbFile, dbFile + "-wal"} {
 		if err := os.Remove(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
 			all = errors.Join(all, err)
 		}
@@ -222,29 +221,26 @@ func openLocked(dir string, key *Key, acquire func(string) (*lock, error)) (*Vau
 func open(dir string, key *Key, l *lock, throwaway bool) (_ *Vault, err error) {
 	v := &Vault{
 		dir: dir, key: key, throwaway: throwaway, lock: l,
-		global:  mustAEAD(key.global()),
-		readers: make(chan *conn, readers),
-	}
-	for range readers {
-		v.readers <- nil
+		global: mustAEAD(key.global()),
+		uncut:  true, // for all that is known
 	}
 	path := filepath.Join(dir, dbFile)
 	// SQLite would take an empty file for a new database.
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return nil, failed("open vault.db", errors.Join(damaged("vault.db is missing or empty"), err))
 	}
-	if v.w, err = openConn(path, key.pages()); err != nil {
+	if v.db, err = openConn(path, key.pages()); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, v.w.close())
+			err = errors.Join(err, v.db.close())
 		}
 	}()
-	if err := v.w.checkWAL(throwaway); err != nil {
+	if err := v.db.checkWAL(throwaway); err != nil {
 		return nil, err
 	}
-	if err := migrate(v.w, migrations); err != nil {
+	if err := migrate(v.db, migrations); err != nil {
 		return nil, err
 	}
 	if err := v.sweep(); err != nil {
@@ -328,17 +324,10 @@ func (v *Vault) Close() error {
 	}
 	v.closed = true
 	var all error
-	for range readers {
-		if c := <-v.readers; c != nil {
-			all = errors.Join(all, c.close())
-		}
-	}
-	close(v.readers)
 	if v.broken == nil {
-		_, err := v.w.checkpoint()
-		all = errors.Join(all, err)
+		all = v.db.checkpoint(sqlite3.CHECKPOINT_TRUNCATE)
 	}
-	all = errors.Join(all, v.w.close())
+	all = errors.Join(all, v.db.close())
 	if v.throwaway {
 		all = errors.Join(all, removeDB(v.dir))
 	}
@@ -349,5 +338,3 @@ func (v *Vault) Close() error {
 	}
 	return all
 }
-
-func (v *Vault) path() string { return filepath.Join(v.dir, dbFile) }
