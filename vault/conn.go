@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
-	_ "github.com/ncruces/go-sqlite3/vfs/adiantum" // the VFS that encrypts
 
 	"parley/internal/secret"
 )
@@ -66,7 +65,7 @@ func uri(path string) string {
 	if strings.HasPrefix(p, "//") {
 		p = "//" + p // no authority, then a path of two slashes (Windows shares)
 	}
-	return "file:" + (&url.URL{Path: p}).EscapedPath() + "?vfs=adiantum"
+	return "file:" + (&url.URL{Path: p}).EscapedPath() + "?vfs=" + vfsName
 }
 
 func (c *conn) close() error {

@@ -262,7 +262,7 @@ func decrypted(t *testing.T, v *Vault) []byte {
 	return b
 }
 
-func uriPlain(path string) string { return strings.TrimSuffix(uri(path), "?vfs=adiantum") }
+func uriPlain(path string) string { return strings.TrimSuffix(uri(path), "?vfs="+vfsName) }
 
 func sealedBytes(t *testing.T, v *Vault, key string) (sealed []byte) {
 	t.Helper()
