@@ -252,7 +252,13 @@ func (c *Client) Close() error {
 		r.Close()
 	}
 	c.hub.close()
-	return c.v.Close()
+	var all error
+	for _, m := range c.all() {
+		if err := m.save(); !errors.Is(err, vault.ErrClosed) {
+			all = errors.Join(all, err)
+		}
+	}
+	return errors.Join(all, c.v.Close())
 }
 
 // Abandon ends the Client as a crash would: the vault is closed first, and what
@@ -376,13 +382,17 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// tidyEvery is how often the vault is asked to drop the remains of what was
-// deleted, if it is quiet.
+// tidyEvery is how often what can wait is written, and the vault, if it is
+// quiet, drops the remains of what was deleted.
 const tidyEvery = time.Minute
 
 func (c *Client) tidy(ctx context.Context) {
 	for ctx.Err() == nil {
-		c.v.Tidy() // where it fails, the next write says so
+		// Where this fails, the next write says so.
+		for _, m := range c.all() {
+			m.save()
+		}
+		c.v.Tidy()
 		sleep(ctx, tidyEvery)
 	}
 }

@@ -37,6 +37,7 @@ type member struct {
 	out        []*item
 	own        map[[32]byte]*ownCell // cells of the outbox, by hash
 	unread     [maxRooms]int
+	unsaved    bool             // the account is ahead of the vault
 	recent     [maxRooms][]line // the latest lines, all those after recentFrom
 	recentFrom [maxRooms]uint64
 	alarming   []record // attempts and false charters, the latest last
@@ -206,6 +207,7 @@ func (m *member) update(fn func(sp *vault.Space) error) error {
 		return sp.Put([]byte(keyAccount), wire.Marshal(m.acct))
 	})
 	if err == nil {
+		m.unsaved = false
 		return nil
 	}
 	if again := m.reloadLocked(); again != nil {

@@ -348,7 +348,8 @@ func (m *member) waiting(sp *vault.Space, r dialogue.Room, l *[]Message) error {
 	return nil
 }
 
-// MarkRead notes that the person has seen a room as it is now.
+// MarkRead notes that the person has seen a room as it is now. The vault learns
+// it with what it writes next, or when the client is closed.
 func (c *Client) MarkRead(id ID, r dialogue.Room) error {
 	m, err := c.member(id)
 	if err != nil {
@@ -362,12 +363,19 @@ func (c *Client) MarkRead(id ID, r dialogue.Room) error {
 	if m.unread[r] == 0 {
 		return nil
 	}
-	m.acct.Shown[r], m.unread[r] = m.acct.NextSeq-1, 0
-	if err := m.update(func(*vault.Space) error { return nil }); err != nil {
-		return err
-	}
+	m.acct.Shown[r], m.unread[r], m.unsaved = m.acct.NextSeq-1, 0, true
 	c.hub.publish(Change{})
 	return nil
+}
+
+// save writes what the vault does not know of an account yet.
+func (m *member) save() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.unsaved {
+		return nil
+	}
+	return m.update(func(*vault.Space) error { return nil })
 }
 
 // maxUnread is as far as unread messages are counted.

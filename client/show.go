@@ -38,6 +38,7 @@ func (m *member) show() Dialogue {
 		return d
 	}
 	d.Rules, d.LogTime = m.state.Rules, minuteTime(m.state.LogTime)
+	d.Seats = make([]Seat, 0, len(m.state.Seats))
 	for i := range m.state.Seats {
 		s := m.seat(&m.state.Seats[i])
 		d.Seats = append(d.Seats, s)
@@ -143,7 +144,9 @@ func (m *member) rooms(seats []Seat) []Room {
 	for _, r := range list {
 		x := Room{Room: r, Name: m.state.SideName(r.Side()), Unread: m.unread[r], Why: m.canWrite(r)}
 		x.CanWrite = x.Why == WhyNone
-		for _, id := range m.readers(r) {
+		readers := m.readers(r)
+		x.Readers = make([]Seat, 0, len(readers))
+		for _, id := range readers {
 			if i := slices.IndexFunc(seats, func(s Seat) bool { return s.ID == id }); i >= 0 {
 				x.Readers = append(x.Readers, seats[i])
 			}

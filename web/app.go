@@ -139,6 +139,8 @@ type opened struct {
 	ctx  context.Context // ends when it is put away
 	stop context.CancelFunc
 
+	drawn drawn // lines of talk
+
 	mu      sync.Mutex
 	waiting map[client.ID]client.CardView // what Join gave, for the pages that wait
 	made    map[string]client.Seat        // seats for which a card was made here, until the seat plan has them

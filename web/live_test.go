@@ -260,8 +260,8 @@ func BenchmarkLine(b *testing.B) {
 	m := *t.say(t.Seats[4], 0, strings.Repeat("Nobody says this for the first time. ", 8), now)
 	set := a.pages.set("room", a.words())
 	for b.Loop() {
-		l := a.newLines(t.Dialogue, 0, a.words())
-		if _, err := renderBlock(set, "lines", []line{l.line(m)}); err != nil {
+		var d drawn // whose every line is new
+		if _, err := d.draw(set, drawing{line: a.newLines(t.Dialogue, 0, a.words()).line(m)}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -67,13 +67,16 @@ func funcs(w *words.Words) template.FuncMap {
 		"list":  w.List,
 		"clock": func(t time.Time) string { return w.Time(t.Local()) },
 		"date":  func(t time.Time) string { return w.Date(t.Local()) },
-		"stamp": func(t time.Time) string { return t.Local().Format("2006-01-02T15:04") },
+		"stamp": stamp,
 		"paras": paragraphs,
 		"attrs": attrs,
 		"dict":  dict,
 		"plus":  func(a, b int) int { return a + b },
 	}
 }
+
+// stamp is a time as HTML's time element has it.
+func stamp(t time.Time) string { return t.Local().Format("2006-01-02T15:04") }
 
 // paragraphs splits a text at blank lines; line ends within one stay.
 func paragraphs(s string) []string {

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/hex"
 	"errors"
+	"html/template"
 	"slices"
 	"strconv"
 	"time"
@@ -21,12 +22,12 @@ const pageOfTalk = 50
 type roomMain struct {
 	Room     client.Room
 	Name     string
-	Side     *client.Side // whose room it is; nil in the plenary
-	Lines    []line
-	Waiting  []line
-	Older    string // address of older lines, or empty
-	Newer    bool   // these are older lines
-	After    uint64 // number of the last line
+	Side     *client.Side  // whose room it is; nil in the plenary
+	Talk     template.HTML // its lines
+	Waiting  template.HTML // those that are not in the room yet
+	Older    string        // address of older lines, or empty
+	Newer    bool          // these are older lines
+	After    uint64        // number of the last line
 	Strip    []stripSide
 	Unheard  []string // names of seats that are not verified
 	Readers  string   // who will read it, in a sentence
@@ -57,20 +58,31 @@ func chipOf(s client.Seat) chip {
 	return chip{s.Name, initials(s.Name), mark(s.Side), verified(s)}
 }
 
-// A line is a line of a room as it is shown.
+// A line is a line of a room as it is shown. Its parts are all that its HTML is
+// made of, so that equal lines look the same (talk.go).
 type line struct {
-	client.Message
-	EventID string
-	Day     string // where a day begins
-	Base    string // the room's address
-	File    *fileLine
-	As      string
-	Mark    string
-	SideOf  string // name of its side
-	Sent    string // the notice, in words
-	Alarm   bool   // the notice is an alarm
-	Back    string // who would read it now
+	ID     string // of its event
+	Seq    uint64
+	Day    string // where a day begins
+	Base   string // the room's address
+	Notice string // in words; empty for what somebody said
+	Alarm  bool   // the notice is an alarm
+
+	Stamp, Clock string
+	Name, As     string
+	Mark, SideOf string // mark and name of its side
+	Mine         bool
+	State        client.State
+	Text         string
+	Quoted       bool
+	Quote        quoted
+	Filed        bool
+	File         fileLine
+	Back         string // who would read it now
 }
+
+// A quoted is the line that another answers. Its name is empty if it is gone.
+type quoted struct{ ID, Name, Text string }
 
 // A fileLine is an attachment as it is shown.
 type fileLine struct {
@@ -142,19 +154,26 @@ func (a *App) roomView(q *request, d client.Dialogue, r client.Room, f *form) (*
 	}
 	m.Newer = before > 0
 	b := a.newLines(d, r.Room, w)
+	var lines, waiting []line
 	for _, msg := range list {
 		if msg.Seq == 0 {
-			m.Waiting = append(m.Waiting, b.line(msg))
+			waiting = append(waiting, b.line(msg))
 			continue
 		}
-		m.Lines = append(m.Lines, b.line(msg))
+		lines = append(lines, b.line(msg))
 		m.After = msg.Seq
 		if f.Is("reply", msg.ID.String()) {
 			m.Reply = &client.Quote{ID: msg.ID, Name: msg.Name, Text: beginning(msg.Text)}
 		}
 	}
-	if len(m.Lines) >= pageOfTalk {
-		m.Older = "?before=" + strconv.FormatUint(m.Lines[0].Seq, 10)
+	if m.Talk, err = a.talk(q.o, w, lines); err != nil {
+		return nil, err
+	}
+	if m.Waiting, err = a.talk(q.o, w, waiting); err != nil {
+		return nil, err
+	}
+	if len(lines) >= pageOfTalk {
+		m.Older = "?before=" + strconv.FormatUint(lines[0].Seq, 10)
 	}
 	dv := a.dialogue(d, "r/"+itoa(int(r.Room)))
 	dv.SideRoom = m.Side
@@ -246,14 +265,18 @@ func (a *App) newLines(d client.Dialogue, r dialogue.Room, w *words.Words) *line
 }
 
 func (b *lineMaker) line(m client.Message) line {
-	l := line{Message: m, EventID: m.ID.String(), Base: b.base, Mark: mark(m.Side)}
+	at := m.Time.Local()
+	l := line{
+		ID: m.ID.String(), Seq: m.Seq, Base: b.base, Stamp: stamp(at), Clock: b.w.Time(at),
+		Name: m.Name, Mark: mark(m.Side), Mine: m.Mine, State: m.State, Text: m.Text,
+	}
 	if m.Seq != 0 {
-		if day := b.w.Day(m.Time.Local(), b.now); day != b.day {
+		if day := b.w.Day(at, b.now); day != b.day {
 			b.day, l.Day = day, day
 		}
 	}
 	if m.Notice != nil {
-		l.Sent = b.w.Notice(*m.Notice)
+		l.Notice = b.w.Notice(*m.Notice)
 		switch m.Notice.Kind {
 		case dialogue.NoteSecondUse, dialogue.NoteAttempt, dialogue.NoteCharter:
 			l.Alarm = true
@@ -266,8 +289,11 @@ func (b *lineMaker) line(m client.Message) line {
 		l.SideOf = s.SideName
 		l.As = b.as(s)
 	}
+	if m.ReplyTo != nil {
+		l.Quoted, l.Quote = true, quoted{m.ReplyTo.ID.String(), m.ReplyTo.Name, m.ReplyTo.Text}
+	}
 	if m.File != nil {
-		l.File = b.file(m)
+		l.Filed, l.File = true, b.file(m)
 	}
 	if m.State == client.StateBack {
 		l.Back = b.w.List(m.Readers)
@@ -288,8 +314,8 @@ func (b *lineMaker) as(s client.Seat) string {
 	return b.w.Capacity(s.Capacity)
 }
 
-func (b *lineMaker) file(m client.Message) *fileLine {
-	f := &fileLine{Name: m.File.Name, Size: b.w.Bytes(m.File.Size), Percent: -1,
+func (b *lineMaker) file(m client.Message) fileLine {
+	f := fileLine{Name: m.File.Name, Size: b.w.Bytes(m.File.Size), Percent: -1,
 		Href: b.base + "/file/" + m.ID.String() + "/" + strconv.FormatUint(m.Seq, 10)}
 	moving := m.File.Size > 0 && m.File.Done < m.File.Size && (m.State == client.StateWaiting || !m.File.Here && m.File.Done > 0)
 	switch {
@@ -366,22 +392,20 @@ func (t *roomStream) lines() error {
 		if m.Seq > t.after {
 			fresh = append(fresh, b.line(m))
 			t.after = m.Seq
+			if m.File != nil && !m.File.Here {
+				t.open[m.ID] = ""
+			}
 		}
 	}
 	t.day = b.day
 	if len(fresh) == 0 {
 		return nil
 	}
-	for _, l := range fresh {
-		if l.File != nil && !l.Message.File.Here {
-			t.open[l.ID] = ""
-		}
-	}
-	add, err := renderBlock(t.a.pages.set("room", w), "lines", fresh)
+	add, err := t.a.talk(t.q.o, w, fresh)
 	if err != nil {
 		return err
 	}
-	return t.s.send("add", strconv.FormatUint(t.after, 10), update{ID: "talk", HTML: string(add.HTML)})
+	return t.s.send("add", strconv.FormatUint(t.after, 10), update{ID: "talk", HTML: string(add)})
 }
 
 // around sends what surrounds the lines, where it changed: what waits, who
@@ -405,10 +429,14 @@ func (t *roomStream) around() error {
 		t.s.send("go", "", update{To: t.a.guard.base + t.q.URL.Path})
 		return errMoved
 	}
+	var waiting []line
 	for _, msg := range list {
 		if msg.Seq == 0 {
-			m.Waiting = append(m.Waiting, b.line(msg))
+			waiting = append(waiting, b.line(msg))
 		}
+	}
+	if m.Waiting, err = t.a.talk(t.q.o, w, waiting); err != nil {
+		return err
 	}
 	v := &view{Page: "room", Main: m, D: t.a.dialogue(d, "r/"+itoa(int(r.Room))), Live: roomBlocks}
 	v.D.SideRoom = m.Side
