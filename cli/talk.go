@@ -319,7 +319,7 @@ func (a *app) line(l messageLine, m client.Message) error {
 }
 
 // lineIndent stands before the lines of a message after its first.
-const lineIndent = "                    "
+const lineIndent = "                          "
 
 // what is the text of a line, and whose it is.
 func (a *app) what(l messageLine, m client.Message) string {
