@@ -27,8 +27,8 @@ type appOptions struct {
 }
 
 func (o *appOptions) flags(f *pflag.FlagSet) {
-	f.IntVar(&o.port, "port", 0, "port on 127.0.0.1 (default: one that is free)")
-	f.BoolVar(&o.noBrowser, "no-browser", false, "open no browser")
+	f.IntVar(&o.port, "port", 0, "")
+	f.BoolVar(&o.noBrowser, "no-browser", false, "")
 }
 
 // An application is the Parley that runs in the browser: the vault's life,
@@ -55,10 +55,10 @@ type appLine struct {
 // runs already.
 func (a *app) application(ctx context.Context, o appOptions) error {
 	if o.port < 0 || o.port > 65535 {
-		return usage("--port is a number up to 65535")
+		return usage("cli.error.port")
 	}
 	if link := askRunning(ctx, a.home); link != "" {
-		a.tell("Parley runs already.")
+		a.tell("cli.said.runs")
 		return a.show(link, true, o.noBrowser)
 	}
 	p := &application{a: a, opt: o, host: &host{home: a.home, tell: a.tell}}
@@ -74,7 +74,7 @@ func (a *app) application(ctx context.Context, o appOptions) error {
 	}
 	defer remove()
 	serving := serve(listener, note.handler(pages.Link, pages))
-	a.tell("Parley runs on %s. Ctrl-C ends it.", p.at)
+	a.tell("cli.said.running", "address", p.at)
 	if err := a.show("http://"+p.at+pages.Link(), false, o.noBrowser); err != nil {
 		return errors.Join(err, serving.end())
 	}
@@ -87,12 +87,12 @@ func (a *app) application(ctx context.Context, o appOptions) error {
 
 // show prints an address on a line of its own, and opens the browser there.
 func (a *app) show(link string, running, noBrowser bool) error {
-	if err := a.result(appLine{link, running}, "%s", link); err != nil {
+	if err := a.result(appLine{link, running}, sentence(link)); err != nil {
 		return err
 	}
 	if !noBrowser && a.Browse != nil {
 		if err := a.Browse(link); err != nil {
-			a.tell("No browser could be opened. Open the address above yourself.")
+			a.tell("cli.said.nobrowser")
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func (p *application) open(passphrase string) (web.Participant, error) {
 
 // run keeps a client going until lock.
 func (p *application) run(c *client.Client) (web.Participant, error) {
-	if err := c.SetNote("the application on " + p.at); err != nil {
+	if err := c.SetNote("parley " + p.at); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	p.host.serve(c.Dialogues())
@@ -185,7 +185,7 @@ func (p *application) rehearse() (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stage == nil {
-		language := ""
+		language := p.a.w.Name()
 		if p.client != nil {
 			language = p.client.Profile().Language
 		}

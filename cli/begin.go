@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"parley/client"
+	"parley/internal/words"
 	"parley/vault"
 )
 
@@ -17,18 +18,14 @@ type vaultLine struct {
 func (a *app) initCommand() *cobra.Command {
 	var name, language string
 	cmd := &cobra.Command{
-		Use: "init --name NAME", Short: "Make a vault for one person",
-		Long: `Makes an encrypted vault in the home folder. Its passphrase has 12 characters
-or more. A forgotten one can't be recovered, by anybody.`,
-		Example: `  parley init --name "Ruth Abernay"
-  parley init --name Ruth --home ./ruth --passphrase-file ./secret`,
+		Use:  "init --name NAME",
 		Args: takes(),
 	}
-	cmd.Flags().StringVar(&name, "name", "", "the name to use in dialogues")
-	cmd.Flags().StringVar(&language, "language", "en", "language of the pages, such as en")
+	cmd.Flags().StringVar(&name, "name", "", "")
+	cmd.Flags().StringVar(&language, "language", a.w.Name(), "")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if name == "" {
-			return usage("a name is missing: parley init --name NAME")
+			return usage("cli.error.noname")
 		}
 		if vault.Exists(a.home) {
 			return vault.ErrExists
@@ -39,6 +36,7 @@ or more. A forgotten one can't be recovered, by anybody.`,
 		}
 		profile := client.DefaultProfile(name)
 		profile.Language = language
+		a.w = words.For(language)
 		c, err := client.Create(client.Options{Dir: a.home}, profile, p)
 		if err != nil {
 			return err
@@ -46,8 +44,8 @@ or more. A forgotten one can't be recovered, by anybody.`,
 		if err := c.Close(); err != nil {
 			return err
 		}
-		a.tell("The vault is made. A forgotten passphrase can't be recovered.")
-		return a.result(vaultLine{a.home, name}, "%s", clean(a.home))
+		a.tell("cli.said.made")
+		return a.result(vaultLine{a.home, name}, sentence(clean(a.home)))
 	}
 	return cmd
 }
@@ -55,17 +53,15 @@ or more. A forgotten one can't be recovered, by anybody.`,
 func (a *app) passphraseCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use: "passphrase", Short: "Change the vault's passphrase",
-		Example: `  parley passphrase
-  parley passphrase --passphrase-file old --new-passphrase-file new`,
+		Use:  "passphrase",
 		Args: takes(),
 	}
-	cmd.Flags().StringVar(&file, "new-passphrase-file", "", "file with the new passphrase; one newline at its end is dropped")
+	cmd.Flags().StringVar(&file, "new-passphrase-file", "", "")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if !vault.Exists(a.home) {
 			return vault.ErrNone
 		}
-		old, err := a.passphrase("The passphrase as it is: ")
+		old, err := a.passphrase("cli.ask.old")
 		if err != nil {
 			return err
 		}
@@ -77,7 +73,7 @@ func (a *app) passphraseCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		s, err := a.openKey(cmd.Context(), key, "passphrase")
+		s, err := a.openKey(cmd, key)
 		if err != nil {
 			return err
 		}
@@ -85,7 +81,7 @@ func (a *app) passphraseCommand() *cobra.Command {
 		if err := s.ChangePassphrase(old, fresh); err != nil {
 			return err
 		}
-		return a.result(vaultLine{a.home, s.Profile().Name}, "The passphrase is changed.")
+		return a.result(vaultLine{a.home, s.Profile().Name}, a.t("cli.said.passphrase"))
 	}
 	return cmd
 }

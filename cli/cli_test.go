@@ -12,8 +12,6 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/spf13/cobra"
-
 	"parley/client"
 	"parley/dialogue"
 	"parley/relay"
@@ -21,6 +19,7 @@ import (
 )
 
 func TestExplain(t *testing.T) {
+	a := newApp(Env{Getenv: inLanguage("en")})
 	for _, c := range []struct {
 		err  error
 		code int
@@ -39,15 +38,15 @@ func TestExplain(t *testing.T) {
 		{dialogue.ErrWord, 8},
 		{errAlarm, 8},
 	} {
-		code, text, hint := explain(c.err)
+		code, text, hint := a.explain(c.err)
 		if code != c.code {
 			t.Errorf("%v: %d, not %d", c.err, code, c.code)
 		}
-		if c.err != nil && (text == "" || strings.ContainsAny(text+hint, "\n")) {
+		if c.err != nil && (text == "" || strings.ContainsAny(string(text+hint), "\n")) {
 			t.Errorf("%v: %q, %q", c.err, text, hint)
 		}
 	}
-	if _, text, _ := explain(&vault.InUseError{PID: 7, Note: "the application"}); !strings.Contains(text, "process 7: the application") {
+	if _, text, _ := a.explain(&vault.InUseError{PID: 7, Note: "the application"}); !strings.Contains(string(text), "process 7: the application") {
 		t.Errorf("nobody is named: %q", text)
 	}
 }
@@ -165,26 +164,12 @@ func TestPassphraseFile(t *testing.T) {
 	}
 }
 
-// TestHelp: every command says what it is for, and all but groups show an
-// example.
-func TestHelp(t *testing.T) {
-	var walk func(*cobra.Command)
-	walk = func(c *cobra.Command) {
-		if c.Short == "" || c.Example == "" {
-			t.Errorf("parley %s: short %q, example %q", c.Use, c.Short, c.Example)
-		}
-		for _, sub := range c.Commands() {
-			walk(sub)
-		}
-	}
-	walk((&app{}).root())
-}
-
 // TestHost: the relay inside keeps its port, and is reached on loopback
 // whatever address a card has.
 func TestHost(t *testing.T) {
 	home := t.TempDir()
-	h := &host{home: home, tell: t.Logf}
+	tell := func(key string, args ...any) { t.Log(key, args) }
+	h := &host{home: home, tell: tell}
 	h.serve([]client.Dialogue{{Relay: "http://127.0.0.1:8000"}})
 	if h.relay != nil {
 		t.Error("it runs though nobody uses it")
@@ -198,7 +183,7 @@ func TestHost(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	h = &host{home: home, tell: t.Logf}
+	h = &host{home: home, tell: tell}
 	_, port, err := net.SplitHostPort(first.Host())
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"parley/client"
-	"parley/internal/words"
 	"parley/vault"
 )
 
@@ -33,7 +32,7 @@ func (s *session) refresh(id client.ID) error {
 // stale tells whether an error may come from not knowing what is new, after it
 // has learnt that.
 func (s *session) stale(id client.ID, err error) bool {
-	switch code, _, _ := explain(err); code {
+	switch codeOf(err) {
 	case exitRules, exitNotFound, exitWaiting:
 		return s.refresh(id) == nil
 	}
@@ -56,15 +55,15 @@ func (s *session) try(id client.ID, limit time.Duration) (bool, error) {
 }
 
 // delivery in words, for people and for JSON.
-func delivery(done bool) (sentence, state string) {
+func (a *app) delivery(done bool) (text sentence, state string) {
 	if done {
-		return "in the room", string(client.StateRoom)
+		return a.t("cli.delivery.room"), string(client.StateRoom)
 	}
-	return "waiting to be delivered; it goes with the next command, or with: parley sync", string(client.StateWaiting)
+	return a.t("cli.delivery.waiting"), string(client.StateWaiting)
 }
 
 // keyAlarms is where the vault keeps which alarms were shown.
-const keyAlarms = "cli alarms"
+const keyAlarms = "cli-alarms"
 
 // warn shows the alarms of a dialogue on stderr. fresh tells whether one is
 // there that no earlier command with remember has shown.
@@ -76,12 +75,9 @@ func (s *session) warn(d client.Dialogue, remember bool) (fresh bool, err error)
 	if err != nil {
 		return false, err
 	}
-	w := words.For(words.English)
 	before := len(known)
 	for _, al := range d.Alarms {
-		text := w.Alarm(al)
-		s.a.tell("SAFETY %s: %s\n  What happened: %s\n  For your safety: %s\n  What to do now: %s",
-			clean(d.Title), clean(text.Title), clean(text.Happened), clean(text.Safety), clean(text.Now))
+		s.a.alarm(d.Title, al)
 		name := fmt.Sprintf("%s %s %s %d %d", d.ID, al.Kind, al.Seat.ID, al.Seat.Seconds, al.Time.Unix())
 		if !slices.Contains(known, name) {
 			known = append(known, name)
@@ -91,6 +87,20 @@ func (s *session) warn(d client.Dialogue, remember bool) (fresh bool, err error)
 		return len(known) > before, nil
 	}
 	return true, s.keepAlarms(known)
+}
+
+// alarm shows an alarm on stderr.
+func (a *app) alarm(title string, al client.Alarm) {
+	al.Seat.Name = clean(al.Seat.Name)
+	text := a.w.Alarm(al)
+	a.tell("cli.said.alarm", "title", title, "alarm", sentence(text.Title))
+	for _, answer := range []sentence{
+		a.t("cli.said.happened", "text", sentence(text.Happened)),
+		a.t("cli.said.safety", "text", sentence(text.Safety)),
+		a.t("cli.said.now", "text", sentence(text.Now)),
+	} {
+		fmt.Fprintf(a.Err, "  %s\n", answer)
+	}
 }
 
 // warnNew is warn for the commands that end with a safety warning where an

@@ -8,7 +8,6 @@ import (
 
 	"parley/client"
 	"parley/dialogue"
-	"parley/internal/words"
 	"parley/relay"
 )
 
@@ -41,7 +40,7 @@ type dialogueLine struct {
 	Problem  string   `json:"problem,omitempty"`
 }
 
-func lineOf(d client.Dialogue) dialogueLine {
+func (a *app) lineOf(d client.Dialogue) dialogueLine {
 	l := dialogueLine{
 		ID: string(d.ID), Title: d.Title, Standing: string(d.Standing), Track: trackName(d.Rules.Track), Relay: d.Relay,
 		Missing: d.Missing, Waits: len(d.Tasks), Alarms: len(d.Alarms),
@@ -58,19 +57,18 @@ func lineOf(d client.Dialogue) dialogueLine {
 		l.Unread += r.Unread
 	}
 	if d.Problem != nil {
-		_, l.Problem, _ = explain(d.Problem)
+		_, why, _ := a.explain(d.Problem)
+		l.Problem = string(why)
 	}
 	return l
 }
 
 func (a *app) dialogueCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "dialogue", Short: "Start a dialogue, or list those of this vault",
-		Example: `  parley dialogue list
-  parley dialogue new --title "The Orva Waters" --track two --side North --side South --relay https://relay.example.org`,
+		Use:  "dialogue",
 		Args: noCommand,
 		RunE: func(*cobra.Command, []string) error {
-			return usage("say which: parley dialogue new, or parley dialogue list")
+			return usage("cli.error.nosub")
 		},
 	}
 	cmd.AddCommand(a.dialogueNew(), a.dialogueList())
@@ -81,24 +79,20 @@ func (a *app) dialogueNew() *cobra.Command {
 	var title, track, address string
 	var sides []string
 	cmd := &cobra.Command{
-		Use: "new --title T --track two|1.5|one --side A --side B --relay URL", Short: "Start a dialogue, as its convenor",
-		Long: `Starts a dialogue of which you are the convenor, with the ground rules that its
-track starts with. The title stays on this computer. The id of the dialogue
-stands alone on one line of stdout.`,
-		Example: `  parley dialogue new --title "The Orva Waters" --track two --side North --side South --relay https://relay.example.org`,
-		Args:    takes(),
+		Use:  "new --title T --track two|1.5|one --side A --side B --relay URL",
+		Args: takes(),
 	}
 	f := cmd.Flags()
-	f.StringVar(&title, "title", "", "what to call it on this computer")
-	f.StringVar(&track, "track", "two", "two, 1.5 or one")
-	f.StringArrayVar(&sides, "side", nil, "name of a side; two to six times")
-	f.StringVar(&address, "relay", "", "address of the relay, with its pin where it has one")
+	f.StringVar(&title, "title", "", "")
+	f.StringVar(&track, "track", "two", "")
+	f.StringArrayVar(&sides, "side", nil, "")
+	f.StringVar(&address, "relay", "", "")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o, err := startOptions(title, track, sides, address)
 		if err != nil {
 			return err
 		}
-		return a.with(cmd.Context(), "dialogue new", func(s *session) error { return s.start(o) })
+		return a.with(cmd, func(s *session) error { return s.start(o) })
 	}
 	return cmd
 }
@@ -107,25 +101,25 @@ func startOptions(title, track string, sides []string, address string) (o client
 	t, ok := tracks[track]
 	switch {
 	case !ok:
-		return o, usage("--track is two, 1.5 or one, not %q", track)
+		return o, usage("cli.error.track", "value", track)
 	case len(sides) < dialogue.MinSides || len(sides) > dialogue.MaxSides:
-		return o, usage("a dialogue has %d to %d sides: give --side NAME for each", dialogue.MinSides, dialogue.MaxSides)
+		return o, usage("cli.error.sides", "least", dialogue.MinSides, "most", dialogue.MaxSides)
 	case address == "":
-		return o, usage("--relay is missing: the address that `parley relay` printed, or that its host gave you")
+		return o, usage("cli.error.norelay")
 	}
 	for i, name := range sides {
 		if err := dialogue.CheckName(name); err != nil {
-			return o, fmt.Errorf("--side %q: %w", name, err)
+			return o, usage("cli.error.flag", "flag", "--side", "why", err)
 		}
 		for _, other := range sides[:i] {
 			if strings.EqualFold(name, other) {
-				return o, usage("two sides are called %q", name)
+				return o, usage("cli.error.sameside", "name", name)
 			}
 		}
 	}
 	if title != "" {
 		if err := dialogue.CheckName(title); err != nil {
-			return o, fmt.Errorf("--title: %w", err)
+			return o, usage("cli.error.flag", "flag", "--title", "why", err)
 		}
 	}
 	at, err := relay.ParseAddress(address)
@@ -148,40 +142,41 @@ func (s *session) start(o client.StartOptions) error {
 	if err != nil {
 		return err
 	}
-	sentence, state := delivery(done)
-	s.a.tell("%s: started, %s", clean(d.Title), sentence)
-	l := lineOf(d)
+	delivery, state := s.a.delivery(done)
+	s.a.tell("cli.said.started", "title", d.Title, "delivery", delivery)
+	l := s.a.lineOf(d)
 	l.State = state
-	return s.a.result(l, "%s", id)
+	return s.a.result(l, sentence(id))
 }
 
 func (a *app) dialogueList() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the dialogues of this vault",
-		Example: "  parley dialogue list\n  parley dialogue list --json",
-		Args:    takes(),
+		Use:  "list",
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), "dialogue list", func(s *session) error { return s.list() })
+			return a.with(cmd, func(s *session) error { return s.list() })
 		},
 	}
 }
 
-// standings in words.
+// standings are the sentences for how one stands in a dialogue.
 var standings = map[client.Standing]string{
-	client.StandingWaiting: "waiting to be let in", client.StandingIn: "in", client.StandingRemoved: "removed",
-	client.StandingLeft: "left", client.StandingRefused: "card refused", client.StandingLost: "can't be followed any more",
+	client.StandingWaiting: "cli.standing.waiting", client.StandingIn: "cli.standing.in", client.StandingRemoved: "cli.standing.removed",
+	client.StandingLeft: "cli.standing.left", client.StandingRefused: "cli.standing.refused", client.StandingLost: "cli.standing.lost",
 }
 
+func (a *app) standing(s client.Standing) sentence { return a.t(standings[s]) }
+
 func (s *session) list() error {
-	rows := []string{row("ID", "TITLE", "STANDING", "SEATS", "UNREAD", "WAITS FOR YOU")}
+	rows := []string{s.a.head("cli.column.id", "cli.column.title", "cli.column.standing", "cli.column.seats", "cli.column.unread", "cli.column.waits")}
 	for _, d := range s.Dialogues() {
-		l := lineOf(d)
+		l := s.a.lineOf(d)
 		if s.a.json {
 			if err := s.a.emit(l); err != nil {
 				return err
 			}
 		}
-		rows = append(rows, row(l.ID, l.Title, standings[d.Standing], fmt.Sprint(l.Seats), fmt.Sprint(l.Unread), fmt.Sprint(l.Waits)))
+		rows = append(rows, row(l.ID, l.Title, s.a.standing(d.Standing), s.a.w.Number(l.Seats), s.a.w.Number(l.Unread), s.a.w.Number(l.Waits)))
 		if _, err := s.warn(d, false); err != nil {
 			return err
 		}
@@ -190,7 +185,7 @@ func (s *session) list() error {
 	case s.a.json:
 		return nil
 	case len(rows) == 1:
-		s.a.tell("There is no dialogue in this vault. Start one with: parley dialogue new, or join one with a card: parley join")
+		s.a.tell("cli.said.nodialogue")
 		return nil
 	}
 	return table(s.a.Out, rows)
@@ -198,8 +193,8 @@ func (s *session) list() error {
 
 // rules puts the ground rules on stderr, in sentences.
 func (a *app) rules(r dialogue.Rules, sides []string) {
-	a.tell("The ground rules:")
-	for _, rule := range words.For(words.English).Rules(r, sides) {
-		a.tell("  %s. %s", clean(rule.Name), clean(rule.Sentence))
+	a.tell("cli.said.rules")
+	for _, rule := range a.w.Rules(r, cleaned(sides)) {
+		fmt.Fprintf(a.Err, "  %s\n", a.t("cli.said.rule", "name", sentence(rule.Name), "sentence", sentence(rule.Sentence)))
 	}
 }

@@ -28,7 +28,8 @@
 //
 // # Files
 //
-// main.go (flags, commands), exit.go, vault.go (where it lies, how it opens),
+// main.go (flags, commands), help.go (their texts, in the language of the
+// environment until a vault is open), exit.go, vault.go (where it lies, how it opens),
 // output.go, deliver.go (what went out, and alarms), and one file for each
 // group of commands: begin.go, dialogues.go, seats.go, join.go, talk.go,
 // sync.go, words.go, doctor.go, relay.go, rehearse.go. The application is app.go,

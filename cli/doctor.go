@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"parley/client"
 	"parley/dialogue"
-	"parley/internal/words"
 	"parley/relay"
 	"parley/vault"
 )
@@ -27,14 +27,10 @@ type finding struct {
 
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Short: "Look at the vault, the relays and the clock, and say what to do",
-		Long: `Looks at the home folder, the vault and who has it, the clock, and for each
-dialogue at its relay, at lines that could not be understood and at what waits.
-It changes nothing. It ends with 1 where something is not as it should be.`,
-		Example: "  parley doctor\n  parley doctor --json", Args: takes(),
+		Use: "doctor", Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := doctor{a: a}
-			return d.examine(cmd.Context())
+			return d.examine(cmd)
 		},
 	}
 }
@@ -44,16 +40,17 @@ type doctor struct {
 	bad int
 }
 
-func (d *doctor) say(what string, ok bool, text, hint string) {
+func (d *doctor) say(what string, ok bool, text, hint sentence) {
 	if !ok {
 		d.bad++
 	}
-	f := finding{what, ok, text, hint}
+	f := finding{what, ok, string(text), string(hint)}
 	if d.a.json {
 		d.a.emit(f)
 		return
 	}
-	fmt.Fprintf(d.a.Out, "%-4s %s: %s\n", map[bool]string{true: "ok", false: "!!"}[ok], clean(what), clean(text))
+	verdict := d.a.t(map[bool]string{true: "cli.found.ok", false: "cli.found.bad"}[ok])
+	fmt.Fprintf(d.a.Out, "%-4s %s: %s\n", verdict, clean(what), text)
 	if hint != "" {
 		fmt.Fprintf(d.a.Out, "     %s\n", hint)
 	}
@@ -61,25 +58,25 @@ func (d *doctor) say(what string, ok bool, text, hint string) {
 
 // fault reports an error, and hands it back to end with.
 func (d *doctor) fault(what string, err error) error {
-	_, text, hint := explain(err)
+	_, text, hint := d.a.explain(err)
 	d.say(what, false, text, hint)
 	return err
 }
 
-func (d *doctor) examine(ctx context.Context) error {
+func (d *doctor) examine(cmd *cobra.Command) error {
 	d.folder()
 	if !vault.Exists(d.a.home) {
 		return d.fault("vault", vault.ErrNone)
 	}
 	if pid, note, ok := vault.Holder(d.a.home); ok {
-		d.say("holder", true, fmt.Sprintf("process %d has the vault: %s", pid, note), "")
+		d.say("holder", true, d.a.t("cli.found.holder", "process", strconv.Itoa(pid), "note", note), "")
 	}
-	s, err := d.a.open(ctx, "doctor")
+	s, err := d.a.open(cmd)
 	if err != nil {
 		return d.fault("vault", err)
 	}
 	defer s.Close()
-	d.say("vault", true, fmt.Sprintf("opens; %d dialogues", len(s.Dialogues())), "")
+	d.say("vault", true, d.a.t("cli.found.opens", "n", len(s.Dialogues())), "")
 	d.clock(s)
 	d.relays(s)
 	var fresh bool
@@ -97,7 +94,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	case fresh:
 		return errAlarm
 	case d.bad > 0:
-		return &failure{exitFailure, fmt.Sprintf("%d things are not as they should be", d.bad), "What to do stands beside each."}
+		return fail(exitFailure, "cli.hint.beside", "cli.error.unwell", "n", d.bad)
 	}
 	return nil
 }
@@ -107,15 +104,15 @@ func (d *doctor) folder() {
 	info, err := os.Stat(d.a.home)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		d.say("folder", true, d.a.home+" is not there yet", "")
+		d.say("folder", true, d.a.t("cli.found.nofolder", "path", d.a.home), "")
 	case err != nil:
-		d.say("folder", false, err.Error(), "Check --home and PARLEY_HOME.")
+		d.say("folder", false, d.a.t("cli.found.unreadable", "path", d.a.home, "why", d.a.reason(err)), d.a.t("cli.hint.folder"))
 	case !info.IsDir():
-		d.say("folder", false, d.a.home+" is not a folder", "Check --home and PARLEY_HOME.")
+		d.say("folder", false, d.a.t("cli.found.notfolder", "path", d.a.home), d.a.t("cli.hint.folder"))
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		d.say("folder", false, d.a.home+" can be read by others on this computer", "Close it with: chmod 700 FOLDER")
+		d.say("folder", false, d.a.t("cli.found.open", "path", d.a.home), d.a.t("cli.hint.chmod"))
 	default:
-		d.say("folder", true, d.a.home, "")
+		d.say("folder", true, d.a.t("cli.found.path", "path", d.a.home), "")
 	}
 }
 
@@ -124,11 +121,11 @@ func (d *doctor) clock(s *session) {
 	now := time.Now()
 	for _, x := range s.Dialogues() {
 		if x.LogTime.After(now.Add(24 * time.Hour)) {
-			d.say("clock", false, "it is more than a day behind that of the others in "+x.Title, "Set this computer's date and time.")
+			d.say("clock", false, d.a.t("cli.found.behind", "title", x.Title), d.a.t("cli.hint.clock"))
 			return
 		}
 	}
-	d.say("clock", true, now.Format("2 January 2006 15:04"), "")
+	d.say("clock", true, sentence(d.a.w.Moment(now, now)), "")
 }
 
 // relays asks each relay for a box that nobody has.
@@ -141,11 +138,11 @@ func (d *doctor) relays(s *session) {
 		asked[x.Relay] = true
 		began := time.Now()
 		if err := ping(s.ctx, x.Relay); err != nil {
-			_, text, _ := explain(err)
-			d.say("relay "+x.Relay, false, text, "Is there a network? Does the relay run? Reading and writing go on without it; what is written waits.")
+			_, text, _ := d.a.explain(err)
+			d.say("relay "+x.Relay, false, text, d.a.t("cli.hint.relay"))
 			continue
 		}
-		d.say("relay "+x.Relay, true, fmt.Sprintf("answers, in %d ms", time.Since(began).Milliseconds()), "")
+		d.say("relay "+x.Relay, true, d.a.t("cli.found.answers", "ms", int(time.Since(began).Milliseconds())), "")
 	}
 }
 
@@ -175,15 +172,15 @@ func ping(ctx context.Context, address string) error {
 func (d *doctor) dialogue(s *session, x client.Dialogue) error {
 	what := "dialogue " + x.Title
 	if x.Problem != nil {
-		_, text, hint := explain(x.Problem)
+		_, text, hint := d.a.explain(x.Problem)
 		d.say(what, false, text, hint)
 	}
 	switch x.Standing {
 	case client.StandingLost:
-		d.say(what, false, "this vault can't follow it any more", "Ask for a new card.")
+		d.say(what, false, d.a.t("cli.found.lost"), d.a.t("cli.hint.newcard"))
 		return nil
 	case client.StandingWaiting:
-		d.say(what, true, "waiting to be let in", "Go on with: parley sync --wait 10m")
+		d.say(what, true, d.a.t("cli.found.waiting"), d.a.t("cli.hint.letin"))
 		return nil
 	}
 	var odd, waiting, back int
@@ -204,14 +201,18 @@ func (d *doctor) dialogue(s *session, x client.Dialogue) error {
 		}
 	}
 	if odd > 0 {
-		d.say(what, false, fmt.Sprintf("%d lines that this version can't read", odd), "Others use a newer Parley: get it, too.")
+		d.say(what, false, d.a.t("cli.found.odd", "n", odd), d.a.t("cli.hint.odd"))
 	}
 	if back > 0 {
-		d.say(what, false, fmt.Sprintf("%d messages came back, because their readers have changed", back), "Look at them in the application: send again, or discard.")
+		d.say(what, false, d.a.t("cli.found.back", "n", back), d.a.t("cli.hint.back"))
 	}
 	if len(x.Missing) > 0 {
-		d.say(what, true, "not everybody has agreed to the rules: "+words.For(words.English).List(x.Missing), "")
+		d.say(what, true, d.a.t("cli.found.unagreed", "sides", x.Missing), "")
 	}
-	d.say(what, true, fmt.Sprintf("%s; %d messages wait to be delivered", standings[x.Standing], waiting), mark(waiting > 0, "Send them with: parley sync"))
+	var hint sentence
+	if waiting > 0 {
+		hint = d.a.t("cli.hint.send")
+	}
+	d.say(what, true, d.a.t("cli.found.queued", "n", waiting, "standing", d.a.standing(x.Standing)), hint)
 	return nil
 }

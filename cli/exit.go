@@ -3,13 +3,17 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
+	"net"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"parley/client"
 	"parley/dialogue"
 	"parley/internal/words"
 	"parley/relay"
+	"parley/relay/server"
 	"parley/vault"
 )
 
@@ -26,65 +30,69 @@ const (
 	exitSafety     = 8
 )
 
-// A failure is an error that knows its exit code and what to do about it.
+// A failure is an error that knows its exit code, its sentence and what to do
+// about it: names of sentences, and what the first one fills in.
 type failure struct {
 	code int
 	text string
-	hint string
+	args []any
+	hint string // may be empty
 }
 
-func (f *failure) Error() string { return f.text }
+func (f *failure) Error() string { return words.For(words.English).T(f.text, f.args...) }
 
-func usage(format string, args ...any) error {
-	return &failure{code: exitUsage, text: fmt.Sprintf(format, args...), hint: "See: parley --help"}
-}
+func fail(code int, hint, text string, args ...any) error { return &failure{code, text, args, hint} }
+
+func usage(text string, args ...any) error { return fail(exitUsage, "cli.hint.help", text, args...) }
 
 // errAlarm ends a command that did its work and met a new alarm.
-var errAlarm = &failure{code: exitSafety, text: "there is a safety warning above", hint: "Tell the others by another road, and read: parley seats DIALOGUE"}
+var errAlarm = fail(exitSafety, "cli.hint.alarm", "cli.error.alarm")
 
-// kinds maps errors to exit codes and hints: the first that matches counts.
+// kinds maps errors to exit codes, sentences and hints: the first that matches
+// counts. One without a sentence here has the one that the pages show.
 var kinds = []struct {
-	err  error
-	code int
-	hint string
+	err        error
+	code       int
+	text, hint string
 }{
-	{vault.ErrPassphrase, exitPassphrase, "Try again. A forgotten passphrase can't be recovered."},
-	{vault.ErrNoPassphrase, exitPassphrase, "Type it when asked, or give it with --passphrase-file FILE"},
-	{client.ErrPassphraseShort, exitPassphrase, "Several words that you can remember make a good one."},
-	{vault.ErrNone, exitNotFound, "Make one with: parley init --name NAME, or choose another folder with --home"},
-	{vault.ErrExists, exitFailure, "Use it, or choose another folder with --home"},
-	{vault.ErrNewer, exitFailure, "Use the newer Parley on this vault."},
-	{vault.ErrDamaged, exitFailure, "Put back a copy of the folder, or start anew and ask for new cards."},
-	{client.ErrNoDialogue, exitNotFound, "See: parley dialogue list"},
-	{client.ErrNoSeat, exitNotFound, "See: parley seats DIALOGUE"},
-	{client.ErrNoRoom, exitNotFound, "The plenary needs no --room; a side room has its side's name, and only its side sits in it."},
-	{client.ErrNoMessage, exitNotFound, "See: parley read DIALOGUE"},
-	{client.ErrNoFile, exitNotFound, "See which lines have a file: parley read DIALOGUE"},
-	{client.ErrNoReading, exitNotFound, "Whoever is to be verified starts with: parley words DIALOGUE"},
-	{client.ErrCardUsed, exitRules, "If it was not you, tell whoever gave you the card, by another road."},
-	{client.ErrCardRevoked, exitRules, "Ask whoever gave it to you for a new one."},
-	{client.ErrCardExpired, exitRules, "Ask whoever gave it to you for a new one."},
-	{client.ErrCard, exitUsage, "A card is one link that begins with parley: and is copied whole."},
-	{client.ErrOffline, exitWaiting, "Nothing is lost. Try again with: parley sync"},
-	{client.ErrNotSeated, exitWaiting, "The others have to let you in. Go on with: parley sync --wait 10m"},
-	{client.ErrWaiting, exitWaiting, "Try again later with: parley sync"},
-	{client.ErrFileSize, exitUsage, "Make it smaller, or send it in parts."},
-	{client.ErrFileEmpty, exitUsage, "Is it the right file?"},
-	{client.ErrFileDamaged, exitFailure, "Ask its author to send it again."},
-	{client.ErrText, exitUsage, "A message has between 1 and 32,768 bytes."},
-	{client.ErrOutbox, exitFailure, "Connect to the relay and run: parley sync"},
-	{dialogue.ErrWord, exitSafety, "Is a letter missing? If not: stop, write nothing more here, and tell the convenor by another road."},
-	{dialogue.ErrNameBlank, exitUsage, ""},
-	{dialogue.ErrNameLong, exitUsage, ""},
-	{dialogue.ErrNameHidden, exitUsage, ""},
-	{relay.ErrAddress, exitUsage, "It looks like https://relay.example.org or http://127.0.0.1:8000"},
-	{relay.ErrDenied, exitFailure, "Ask who runs the relay."},
-	{context.DeadlineExceeded, exitWaiting, "Nothing is lost. Try again with: parley sync"},
-	{context.Canceled, exitFailure, "It was interrupted. What had been done stays done."},
+	{vault.ErrPassphrase, exitPassphrase, "cli.error.passphrase", "cli.hint.passphrase"},
+	{vault.ErrNoPassphrase, exitPassphrase, "cli.error.nopassphrase", "cli.hint.nopassphrase"},
+	{client.ErrPassphraseShort, exitPassphrase, "", "cli.hint.short"},
+	{vault.ErrNone, exitNotFound, "cli.error.novault", "cli.hint.novault"},
+	{vault.ErrExists, exitFailure, "cli.error.exists", "cli.hint.exists"},
+	{vault.ErrNewer, exitFailure, "cli.error.newer", "cli.hint.newer"},
+	{vault.ErrDamaged, exitFailure, "cli.error.damaged", "cli.hint.damaged"},
+	{client.ErrNoDialogue, exitNotFound, "", "cli.hint.dialogues"},
+	{client.ErrNoSeat, exitNotFound, "", "cli.hint.seats"},
+	{client.ErrNoRoom, exitNotFound, "", "cli.hint.room"},
+	{client.ErrNoMessage, exitNotFound, "", "cli.hint.message"},
+	{client.ErrNoFile, exitNotFound, "cli.error.nofile", "cli.hint.nofile"},
+	{client.ErrNoReading, exitNotFound, "", "cli.hint.noreading"},
+	{client.ErrCardUsed, exitRules, "", ""},
+	{client.ErrCardRevoked, exitRules, "", ""},
+	{client.ErrCardExpired, exitRules, "", ""},
+	{client.ErrCard, exitUsage, "", ""},
+	{client.ErrOffline, exitWaiting, "", "cli.hint.offline"},
+	{client.ErrNotSeated, exitWaiting, "", "cli.hint.notseated"},
+	{client.ErrWaiting, exitWaiting, "", "cli.hint.offline"},
+	{client.ErrFileSize, exitUsage, "", "cli.hint.filesize"},
+	{client.ErrFileEmpty, exitUsage, "", "cli.hint.rightfile"},
+	{client.ErrFileDamaged, exitFailure, "", ""},
+	{client.ErrText, exitUsage, "", "cli.hint.text"},
+	{client.ErrOutbox, exitFailure, "", "cli.hint.outbox"},
+	{dialogue.ErrWord, exitSafety, "", ""},
+	{dialogue.ErrNameBlank, exitUsage, "", ""},
+	{dialogue.ErrNameLong, exitUsage, "", ""},
+	{dialogue.ErrNameHidden, exitUsage, "", ""},
+	{relay.ErrAddress, exitUsage, "cli.error.address", "cli.hint.address"},
+	{relay.ErrDenied, exitFailure, "cli.error.denied", "cli.hint.denied"},
+	{context.DeadlineExceeded, exitWaiting, "cli.error.late", "cli.hint.late"},
+	{context.Canceled, exitFailure, "cli.error.interrupted", "cli.hint.interrupted"},
 }
 
-// explain gives the exit code of an error, what happened, and what to do.
-func explain(err error) (code int, text, hint string) {
+// explain gives the exit code of an error, what happened, and what to do. What
+// nobody foresaw is told as it is: whoever types commands can look into it.
+func (a *app) explain(err error) (code int, text, hint sentence) {
 	var f *failure
 	var rule *client.RuleError
 	var many *client.AmbiguousError
@@ -93,37 +101,79 @@ func explain(err error) (code int, text, hint string) {
 	case err == nil:
 		return exitDone, "", ""
 	case errors.As(err, &f):
-		return f.code, f.text, f.hint
+		return f.code, a.t(f.text, f.args...), a.hint(f.hint)
 	case errors.As(err, &rule):
-		return exitRules, words.For(words.English).Refusal(rule), "See the rules and who sits where: parley seats DIALOGUE"
+		r := *rule
+		r.Missing = cleaned(r.Missing)
+		return exitRules, sentence(a.w.Refusal(&r)), a.t("cli.hint.rules")
 	case errors.As(err, &many):
-		return exitNotFound, fmt.Sprintf("%q could be: %s", many.Prefix, strings.Join(many.Names, ", ")), "Write more of it, or its id."
+		return exitNotFound, sentence(a.w.Problem(&client.AmbiguousError{Prefix: clean(many.Prefix), Names: cleaned(many.Names)})), a.t("cli.hint.longer")
 	case errors.As(err, &used):
-		return exitInUse, inUse(used), "Wait until it is done, or end it."
+		return exitInUse, a.inUse(used), a.t("cli.hint.inuse")
 	}
 	for _, k := range kinds {
-		if errors.Is(err, k.err) {
-			return k.code, firstLine(err), k.hint
+		switch {
+		case !errors.Is(err, k.err):
+		case k.text == "":
+			return k.code, sentence(a.w.Problem(k.err)), a.hint(k.hint)
+		default:
+			return k.code, a.t(k.text), a.hint(k.hint)
 		}
 	}
-	return exitFailure, firstLine(err), ""
+	var path *fs.PathError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &path):
+		return exitFailure, a.t("cli.error.path", "path", path.Path, "why", a.reason(path.Err)), ""
+	case errors.As(err, &network) && network.Op == "listen" && network.Addr != nil:
+		return exitFailure, a.t("cli.error.cannotlisten", "address", network.Addr.String(), "why", a.reason(network.Err)), ""
+	}
+	return exitFailure, a.t("cli.error.other", "why", firstLine(err)), ""
+}
+
+// reason says why the system did not do something: in its own words where
+// there are no better ones.
+func (a *app) reason(err error) sentence {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return a.t("cli.reason.notthere")
+	case errors.Is(err, fs.ErrPermission):
+		return a.t("cli.reason.notallowed")
+	case errors.Is(err, syscall.EADDRINUSE):
+		return a.t("cli.reason.taken")
+	}
+	return sentence(clean(firstLine(err)))
+}
+
+// hint is a sentence that may be missing.
+func (a *app) hint(key string) sentence {
+	if key == "" {
+		return ""
+	}
+	return a.t(key)
+}
+
+// codeOf is the exit code of an error.
+func codeOf(err error) int {
+	code, _, _ := (&app{w: words.For(words.English)}).explain(err)
+	return code
 }
 
 // inUse says who has the vault.
-func inUse(e *vault.InUseError) string {
+func (a *app) inUse(e *vault.InUseError) sentence {
 	switch {
 	case e.PID == 0:
-		return "the vault is in use by another process"
+		return a.t("cli.error.inuse")
 	case e.Note == "":
-		return fmt.Sprintf("the vault is in use by process %d", e.PID)
+		return a.t("cli.error.inuse.process", "process", strconv.Itoa(e.PID))
 	}
-	return fmt.Sprintf("the vault is in use by process %d: %s", e.PID, e.Note)
+	return a.t("cli.error.inuse.note", "process", strconv.Itoa(e.PID), "note", e.Note)
 }
 
 // firstLine is an error in one line, without the names of packages.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	for _, name := range []string{"vault: ", "relay: ", "client: "} {
+	for _, name := range []string{"vault: ", "relay: ", "client: ", server.ErrCertificate.Error() + ": "} {
 		line = strings.TrimPrefix(line, name)
 	}
 	return line

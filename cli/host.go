@@ -21,7 +21,7 @@ import (
 // name it.
 type host struct {
 	home string
-	tell func(format string, args ...any)
+	tell func(key string, args ...any)
 
 	mu    sync.Mutex
 	relay *server.Relay
@@ -87,7 +87,7 @@ func (h *host) keepPort(a relay.Address) error {
 func (h *host) proposals() []server.Proposal {
 	r, err := h.start()
 	if err != nil {
-		h.tell("The relay on this computer did not start: %v", err)
+		h.tell("cli.said.relayfailed", "why", err)
 		return nil
 	}
 	return r.Proposals()
@@ -107,7 +107,7 @@ func (h *host) serve(dialogues []client.Dialogue) {
 		}
 		if _, p, err := net.SplitHostPort(a.Host()); err == nil && p == strconv.Itoa(int(port)) {
 			if _, err := h.start(); err != nil {
-				h.tell("The relay on this computer did not start: %v", err)
+				h.tell("cli.said.relayfailed", "why", err)
 			}
 			return
 		}

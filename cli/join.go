@@ -36,20 +36,13 @@ type joinLine struct {
 func (a *app) joinCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
-		Use: "join CARD|-", Short: "Take the seat of a card, and wait to be let in",
-		Long: `Shows the ground rules on stderr and takes the seat. Taking a head's seat agrees
-to the rules for the side. Then it waits for the others to let you in, and ends
-with 0 when they did; with 6 when they did not within the time of --wait. Then
-nothing is lost, and parley sync goes on with it. The id of the dialogue stands
-alone on one line of stdout. A - reads the card from stdin.`,
-		Example: `  parley join "parley:AbC..."
-  parley join - --wait 1h < card`,
+		Use:  "join CARD|-",
 		Args: takes("CARD"),
 	}
-	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait to be let in")
+	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if wait < 0 {
-			return usage("--wait is not negative")
+			return usage("cli.error.negative", "flag", "--wait")
 		}
 		card, err := a.cardText(args[0])
 		if err != nil {
@@ -59,7 +52,7 @@ alone on one line of stdout. A - reads the card from stdin.`,
 		if err != nil {
 			return err
 		}
-		j := joiner{a: a, key: key, card: card, hold: holdTime, until: time.Now().Add(wait)}
+		j := joiner{a: a, cmd: cmd, key: key, card: card, hold: holdTime, until: time.Now().Add(wait)}
 		return j.join(cmd.Context())
 	}
 	return cmd
@@ -82,6 +75,7 @@ func (a *app) cardText(arg string) (string, error) {
 // A joiner joins and waits, opening the vault again and again for a moment.
 type joiner struct {
 	a     *app
+	cmd   *cobra.Command
 	key   *vault.Key
 	card  string
 	hold  time.Duration
@@ -92,8 +86,8 @@ type joiner struct {
 }
 
 // turn opens the vault for one step.
-func (j *joiner) turn(ctx context.Context, f func(*session) error) (err error) {
-	s, err := j.a.openKey(ctx, j.key, "join")
+func (j *joiner) turn(f func(*session) error) (err error) {
+	s, err := j.a.openKey(j.cmd, j.key)
 	if err != nil {
 		return err
 	}
@@ -106,33 +100,33 @@ func (j *joiner) join(ctx context.Context) error {
 		return err
 	}
 	if len(j.view.Words) > 0 {
-		j.a.tell("Your four words, for whoever gave you the card: %s", strings.Join(j.view.Words, " "))
+		j.a.tell("cli.said.yourwords", "words", strings.Join(j.view.Words, " "))
 	}
 	standing, err := j.wait(ctx)
 	if err != nil {
 		return err
 	}
 	l := joinLine{string(j.id), string(standing), j.view.Side, j.view.Name, j.view.Words}
-	if err := j.a.result(l, "%s", j.id); err != nil {
+	if err := j.a.result(l, sentence(j.id)); err != nil {
 		return err
 	}
 	switch standing {
 	case client.StandingIn:
-		j.a.tell("You are in.")
+		j.a.tell("cli.said.in")
 		return nil
 	case client.StandingWaiting:
-		return &failure{exitWaiting, "the others have not let you in yet", "Nothing is lost. Go on with: parley sync --wait 10m"}
+		return fail(exitWaiting, "cli.hint.waiting", "cli.error.notin")
 	case client.StandingRefused:
 		return client.ErrCardUsed
 	}
-	return &failure{exitRules, "you are not in this dialogue: " + standings[standing], ""}
+	return fail(exitRules, "", "cli.error.out", "standing", j.a.standing(standing))
 }
 
 // take looks at the card and posts, again and again while the relay does not
 // answer or has nothing about the card yet.
 func (j *joiner) take(ctx context.Context) error {
 	for shown := false; ; {
-		err := j.turn(ctx, func(s *session) (err error) {
+		err := j.turn(func(s *session) (err error) {
 			if !shown {
 				view, err := s.Look(ctx, j.card)
 				if err != nil && !errors.Is(err, client.ErrCardUsed) { // used, perhaps, by this very vault
@@ -152,7 +146,7 @@ func (j *joiner) take(ctx context.Context) error {
 		})
 		if !errors.Is(err, client.ErrOffline) || ctx.Err() != nil || !time.Now().Before(j.until) {
 			if errors.Is(err, client.ErrOffline) {
-				return &failure{exitWaiting, "the relay can't be reached, or has not been told of the card yet", "Nothing was sent. Try the same card again."}
+				return fail(exitWaiting, "cli.hint.card", "cli.error.nocard")
 			}
 			return err
 		}
@@ -161,8 +155,11 @@ func (j *joiner) take(ctx context.Context) error {
 }
 
 func (j *joiner) show(v client.CardView) {
-	head := mark(v.Head, ", as its head: taking the seat agrees to the rules for this side")
-	j.a.tell("%s invites %s to a seat on the side %s%s.", clean(v.Convenor), clean(v.Name), clean(v.Side), head)
+	invites := "cli.said.invites"
+	if v.Head {
+		invites = "cli.said.invites.head"
+	}
+	j.a.tell(invites, "convenor", v.Convenor, "name", v.Name, "side", v.Side)
 	j.a.rules(v.Rules, v.Sides)
 }
 
@@ -170,7 +167,7 @@ func (j *joiner) show(v client.CardView) {
 func (j *joiner) wait(ctx context.Context) (client.Standing, error) {
 	for {
 		standing := client.StandingWaiting
-		err := j.turn(ctx, func(s *session) error {
+		err := j.turn(func(s *session) error {
 			hold, cancel := context.WithTimeout(ctx, j.hold)
 			defer cancel()
 			err := s.Sync(hold, j.id, min(j.hold/2, max(0, time.Until(j.until))))

@@ -6,10 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"parley/internal/words"
 )
 
 // An Env is what a process has around it.
@@ -38,24 +39,21 @@ func System() Env {
 
 // Main does what args say and returns the exit code.
 func Main(ctx context.Context, e Env, args []string) int {
-	a := &app{Env: e}
+	a := newApp(e)
 	root := a.root()
 	root.SetArgs(args)
-	root.SetIn(e.In)
-	root.SetOut(e.Out)
-	root.SetErr(e.Err)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
-	code, text, hint := explain(err)
+	code, text, hint := a.explain(err)
 	if !a.started { // cobra did not like the arguments
 		code = exitUsage
 		if hint == "" {
-			hint = "See: parley --help"
+			hint = a.t("cli.hint.help")
 		}
 	}
-	fmt.Fprintf(e.Err, "parley: %s\n", clean(text))
+	fmt.Fprintf(e.Err, "parley: %s\n", text)
 	if hint != "" {
 		fmt.Fprintln(e.Err, hint)
 	}
@@ -65,44 +63,38 @@ func Main(ctx context.Context, e Env, args []string) int {
 // An app is one run of the command line.
 type app struct {
 	Env
+	w              *words.Words
 	home           string
 	passphraseFile string
 	json           bool
 	started        bool // the arguments were good
 }
 
+func newApp(e Env) *app { return &app{Env: e, w: words.For(languageOf(e.Getenv))} }
+
 // root makes the tree of commands.
 func (a *app) root() *cobra.Command {
 	var o appOptions
 	root := &cobra.Command{
-		Use:   "parley",
-		Short: "Confidential dialogue between sides",
-		Long: `Parley holds confidential dialogues between sides that distrust one another,
-through a relay that knows nothing of them.
-
-Without a command it opens the application in the browser, served by this
-computer alone. The commands do the same for scripts. DIALOGUE and SEAT are a
-name or an id, or the beginning of one.
-
-Exit: 0 done, 1 failure, 2 usage, 3 passphrase, 4 not found or ambiguous,
-5 against the rules, 6 waiting, 7 vault in use, 8 safety warning.`,
-		Example: `  parley                                   open the application
-  parley rehearse                          try everything, alone
-  parley init --name "Ruth Abernay"        make a vault
-  parley relay --listen 127.0.0.1:8000 --data /var/lib/parley`,
+		Use:           "parley",
 		Args:          noCommand,
 		SilenceErrors: true, SilenceUsage: true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(*cobra.Command, []string) error {
 			a.started = true
 			return a.settle()
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.application(cmd.Context(), o) },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.help(cmd.OutOrStdout(), cmd) })
+	root.SetUsageFunc(func(cmd *cobra.Command) error { return a.help(cmd.OutOrStderr(), cmd) })
+	root.SetFlagErrorFunc(flagError)
 	f := root.PersistentFlags()
-	f.StringVar(&a.home, "home", "", "folder of the vault (default: PARLEY_HOME, or the folder that the system has for settings)")
-	f.StringVar(&a.passphraseFile, "passphrase-file", "", "file with the passphrase; one newline at its end is dropped")
-	f.BoolVar(&a.json, "json", false, "one JSON object a line on stdout, its first field \"id\"")
+	f.StringVar(&a.home, "home", "", "")
+	f.StringVar(&a.passphraseFile, "passphrase-file", "", "")
+	f.BoolVar(&a.json, "json", false, "")
 	o.flags(root.Flags())
 	root.AddCommand(
 		a.initCommand(), a.passphraseCommand(), a.dialogueCommand(), a.inviteCommand(), a.revokeCommand(),
@@ -110,19 +102,48 @@ Exit: 0 done, 1 failure, 2 usage, 3 passphrase, 4 not found or ambiguous,
 		a.seatsCommand(), a.wordsCommand(), a.verifyCommand(), a.removeCommand(), a.leaveCommand(),
 		a.doctorCommand(), a.relayCommand(), a.rehearseCommand(),
 	)
+	extras(root)
+	a.dress(root, "cli")
 	return root
 }
 
-// noCommand refuses arguments, and proposes a command where one is near.
+// extras adds the commands that cobra brings, help and completion, and has
+// them refuse arguments as ours do.
+func extras(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Use, cmd.Run = "help [COMMAND]", nil
+			cmd.PersistentPreRunE = func(*cobra.Command, []string) error { return nil }
+			cmd.RunE = func(_ *cobra.Command, args []string) error {
+				of, rest, err := root.Find(args)
+				if err == nil {
+					err = noCommand(of, rest)
+				}
+				if err != nil {
+					return err
+				}
+				return of.Help()
+			}
+		case "completion":
+			for _, shell := range cmd.Commands() {
+				shell.Args = takes()
+			}
+		}
+	}
+}
+
+// noCommand refuses arguments, and names the commands that are near.
 func noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("there is no command %q", args[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		text += "; did you mean " + strings.Join(near, " or ") + "?"
+		return usage("cli.error.nocommand.near", "name", args[0], "near", near)
 	}
-	return usage("%s", text)
+	return usage("cli.error.nocommand", "name", args[0])
 }
 
 // takes checks the number of arguments, naming those that are missing.
@@ -130,9 +151,9 @@ func takes(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < len(names):
-			return usage("%s is missing: parley %s", names[len(args)], useOf(cmd))
+			return usage("cli.error.missing", "name", names[len(args)], "use", useOf(cmd))
 		case len(args) > len(names):
-			return usage("%q is too much: parley %s", args[len(names)], useOf(cmd))
+			return usage("cli.error.toomuch", "arg", args[len(names)], "use", useOf(cmd))
 		}
 		return nil
 	}
@@ -154,7 +175,7 @@ func (a *app) settle() error {
 	if a.home == "" {
 		dir, err := os.UserConfigDir()
 		if err != nil {
-			return &failure{exitFailure, "this system names no folder for settings", "Choose one with --home DIR"}
+			return fail(exitFailure, "cli.hint.home", "cli.error.nofolder")
 		}
 		a.home = filepath.Join(dir, "parley")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -42,6 +43,15 @@ func clean(s string) string {
 	}, s)
 }
 
+// cleaned is clean for each of a list.
+func cleaned(list []string) []string {
+	safe := make([]string, len(list))
+	for i, s := range list {
+		safe[i] = clean(s)
+	}
+	return safe
+}
+
 // cleanLines is clean for a text of several lines, each after indent but the
 // first.
 func cleanLines(s, indent string) string {
@@ -77,18 +87,39 @@ func (a *app) emit(v any) error {
 	return err
 }
 
+// A sentence is text that a terminal may have as it is: it comes from words,
+// and what it fills in was made harmless.
+type sentence string
+
+// t gives a sentence. What it fills in may be a string, which is made
+// harmless, a number, a list of names, an error, or a sentence.
+func (a *app) t(key string, args ...any) sentence {
+	safe := slices.Clone(args)
+	for i, v := range args {
+		switch v := v.(type) {
+		case string:
+			safe[i] = clean(v)
+		case []string:
+			safe[i] = sentence(a.w.List(cleaned(v)))
+		case error:
+			_, safe[i], _ = a.explain(v)
+		}
+	}
+	return sentence(a.w.T(key, safe...))
+}
+
 // result writes what a command was asked for: the object with --json, else
 // the line.
-func (a *app) result(v any, format string, args ...any) error {
+func (a *app) result(v any, line sentence) error {
 	if a.json {
 		return a.emit(v)
 	}
-	_, err := fmt.Fprintf(a.Out, format+"\n", args...)
+	_, err := fmt.Fprintln(a.Out, line)
 	return err
 }
 
 // tell writes a sentence beside the result.
-func (a *app) tell(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }
+func (a *app) tell(key string, args ...any) { fmt.Fprintln(a.Err, a.t(key, args...)) }
 
 // table aligns rows whose cells stand between tabs.
 func table(w io.Writer, rows []string) error {
@@ -99,12 +130,27 @@ func table(w io.Writer, rows []string) error {
 	return t.Flush()
 }
 
-// row makes a row of a table of other people's words.
-func row(cells ...string) string {
-	for i := range cells {
-		cells[i] = clean(cells[i])
+// row makes a row of a table of sentences and of other people's words.
+func row(cells ...any) string {
+	safe := make([]string, len(cells))
+	for i, c := range cells {
+		switch c := c.(type) {
+		case sentence:
+			safe[i] = string(c)
+		default:
+			safe[i] = clean(fmt.Sprint(c))
+		}
 	}
-	return strings.Join(cells, "\t")
+	return strings.Join(safe, "\t")
+}
+
+// head makes the row above a table.
+func (a *app) head(keys ...string) string {
+	cells := make([]any, len(keys))
+	for i, key := range keys {
+		cells[i] = a.t(key)
+	}
+	return row(cells...)
 }
 
 // stamp is a time in JSON: RFC 3339, in UTC; empty for none.

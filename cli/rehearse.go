@@ -24,24 +24,18 @@ func (a *app) rehearseCommand() *cobra.Command {
 	var terminal bool
 	var o appOptions
 	cmd := &cobra.Command{
-		Use: "rehearse", Short: "Try everything, alone, with partners who are played",
-		Long: `Opens a rehearsal: a throw-away vault without a passphrase, a relay on this
-computer and partners who take the cards you make, answer, read words aloud and
-leave on request. All of it is deleted in the end. With --terminal it stays in
-this terminal: what you type is said in the room, and a number has a partner do
-something.`,
-		Example: "  parley rehearse\n  parley rehearse --as head\n  parley rehearse --terminal",
-		Args:    takes(),
+		Use:  "rehearse",
+		Args: takes(),
 	}
-	cmd.Flags().StringVar(&as, "as", string(rehearsal.Convenor), "convenor, or head of a side")
-	cmd.Flags().BoolVar(&terminal, "terminal", false, "no browser: here")
+	cmd.Flags().StringVar(&as, "as", string(rehearsal.Convenor), "")
+	cmd.Flags().BoolVar(&terminal, "terminal", false, "")
 	o.flags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		role := rehearsal.Role(as)
 		if role != rehearsal.Convenor && role != rehearsal.Head {
-			return usage("--as is convenor or head, not %q", as)
+			return usage("cli.error.as", "value", as)
 		}
-		ro := rehearsal.Options{As: role, Seed: seed()}
+		ro := rehearsal.Options{As: role, Language: a.w.Name(), Seed: seed()}
 		if terminal {
 			return a.rehearseHere(cmd.Context(), ro)
 		}
@@ -100,7 +94,7 @@ func (a *app) rehearse(ctx context.Context, ro rehearsal.Options, o appOptions) 
 	if err != nil {
 		return err
 	}
-	a.tell("The rehearsal runs on %s. Ctrl-C ends it and deletes everything.", s.at)
+	a.tell("cli.said.rehearsal", "address", s.at)
 	if err := a.show(s.link(), false, o.noBrowser); err != nil {
 		return errors.Join(err, s.close())
 	}
@@ -121,7 +115,7 @@ func (a *app) rehearseHere(ctx context.Context, o rehearsal.Options) (err error)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	t := &terminal{a: a, r: r}
-	fmt.Fprintln(a.Out, "Type to say something in the room, /side TEXT in your side room, ? for what the partners can do, a number to have it done, and q to end.")
+	fmt.Fprintln(a.Out, a.t("cli.said.terminal"))
 	typed := make(chan string)
 	go readLines(ctx, a, typed)
 	changes, done := r.Me().Subscribe()
@@ -185,9 +179,9 @@ func (t *terminal) news() error {
 			}
 			t.seen[room.Room] = m.Seq
 			if room.Room != dialogue.Plenary && !t.a.json {
-				fmt.Fprintf(t.a.Out, "[%s] ", clean(room.Name))
+				fmt.Fprint(t.a.Out, t.a.t("cli.line.room", "room", room.Name), " ")
 			}
-			if err := t.a.line(lineOfMessage(m, d), m); err != nil {
+			if err := t.a.line(t.a.lineOfMessage(m, d), m); err != nil {
 				return err
 			}
 		}
@@ -214,8 +208,8 @@ func (t *terminal) do(ctx context.Context, line string) {
 		err = t.say(ctx, line)
 	}
 	if err != nil {
-		_, text, _ := explain(err)
-		fmt.Fprintln(t.a.Out, clean(text))
+		_, text, _ := t.a.explain(err)
+		fmt.Fprintln(t.a.Out, text)
 	}
 }
 

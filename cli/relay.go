@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,10 +18,9 @@ type relayLine struct {
 	Event string `json:"event"`
 }
 
-// reaches says whom an address reaches.
+// reaches are the sentences for whom an address reaches.
 var reaches = map[server.Reach]string{
-	server.ThisComputer: "this computer only", server.SameNetwork: "people on the same network",
-	server.Internet: "everybody, if no firewall stands between",
+	server.ThisComputer: "cli.reach.computer", server.SameNetwork: "cli.reach.network", server.Internet: "cli.reach.internet",
 }
 
 // shutdownTime is how long a relay lets requests finish when it ends.
@@ -29,29 +29,22 @@ const shutdownTime = 10 * time.Second
 func (a *app) relayCommand() *cobra.Command {
 	var o server.Options
 	cmd := &cobra.Command{
-		Use: "relay --listen ADDR --data DIR", Short: "Run a relay, which knows nothing of what it carries",
-		Long: `Runs a relay until it is interrupted, and prints "listening on URL" once it is
-ready. The URL, with its pin where the certificate is the relay's own, is what
-goes into --relay of parley dialogue new. Port 0 lets the system choose one. On
-loopback it speaks plain HTTP; elsewhere TLS, with --cert and --key or a
-certificate that it makes itself.`,
-		Example: `  parley relay --listen 127.0.0.1:8000 --data ./relay
-  parley relay --listen :443 --data /var/lib/parley --cert fullchain.pem --key privkey.pem`,
+		Use:  "relay --listen ADDR --data DIR",
 		Args: takes(),
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Addr, "listen", "", "where to listen, such as 127.0.0.1:8000 or :443")
-	f.StringVar(&o.Dir, "data", "", "folder for what it keeps")
-	f.StringVar(&o.CertFile, "cert", "", "certificate of your own, in PEM")
-	f.StringVar(&o.KeyFile, "key", "", "its private key, in PEM")
+	f.StringVar(&o.Addr, "listen", "", "")
+	f.StringVar(&o.Dir, "data", "", "")
+	f.StringVar(&o.CertFile, "cert", "", "")
+	f.StringVar(&o.KeyFile, "key", "", "")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
 		case o.Addr == "":
-			return usage("--listen is missing: where to listen, such as 127.0.0.1:8000")
+			return usage("cli.error.listen")
 		case o.Dir == "":
-			return usage("--data is missing: the folder for what the relay keeps")
+			return usage("cli.error.data")
 		case (o.CertFile == "") != (o.KeyFile == ""):
-			return usage("--cert and --key go together")
+			return usage("cli.error.cert")
 		}
 		o.Log = slog.New(slog.NewTextHandler(a.Err, nil))
 		return a.relay(cmd.Context(), o)
@@ -64,13 +57,16 @@ func (a *app) relay(ctx context.Context, o server.Options) error {
 		return err
 	}
 	r, err := server.Embedded(o)
+	if errors.Is(err, server.ErrCertificate) {
+		return usage("cli.error.certfile", "why", a.reason(err))
+	}
 	if err != nil {
 		return err
 	}
 	for _, p := range r.Proposals()[1:] {
-		a.tell("also %s: %s", p.Address, reaches[p.Reach])
+		a.tell("cli.said.also", "address", p.Address.String(), "reach", a.t(reaches[p.Reach]))
 	}
-	if err := a.result(relayLine{r.Address().String(), "listening"}, "listening on %s", r.Address()); err != nil {
+	if err := a.result(relayLine{r.Address().String(), "listening"}, sentence("listening on "+r.Address().String())); err != nil {
 		return err
 	}
 	<-ctx.Done()

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -9,7 +11,6 @@ import (
 
 	"parley/client"
 	"parley/dialogue"
-	"parley/internal/words"
 )
 
 type seatLine struct {
@@ -47,11 +48,11 @@ var (
 	}
 )
 
-func lineOfSeat(x client.Seat) seatLine {
+func (a *app) lineOfSeat(x client.Seat) seatLine {
 	return seatLine{
 		ID: x.ID.String(), Name: x.Name, Side: x.SideName, Role: roles[x.Role], Capacity: capacities[x.Capacity],
 		Status: statuses[x.Status], Head: x.Head, Me: x.Me, Due: x.Due, GoneBy: x.GoneBy,
-		VerifiedBy: append([]string{}, x.VerifiedBy...), Lost: words.For(words.English).Loss(x.Lost),
+		VerifiedBy: append([]string{}, x.VerifiedBy...), Lost: a.w.Loss(x.Lost),
 		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Seconds: x.Seconds,
 	}
 }
@@ -59,27 +60,22 @@ func lineOfSeat(x client.Seat) seatLine {
 func (a *app) inviteCommand() *cobra.Command {
 	var o inviteFlags
 	cmd := &cobra.Command{
-		Use: "invite DIALOGUE --side S --name N", Short: "Make a card for one named seat",
-		Long: `Makes a card: a link for one person, for one seat on one side, good once and
-until it expires. It stands alone on one line of stdout. Send it by a road that
-nobody else reads: whoever has it first has the seat.`,
-		Example: `  parley invite Orva --side North --name "Halden Royce" --head > card
-  parley invite Orva --side South --name "Nadir Solane" --role interpreter --expires 24h`,
+		Use:  "invite DIALOGUE --side S --name N",
 		Args: takes("DIALOGUE"),
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.side, "side", "", "name of the side")
-	f.StringVar(&o.name, "name", "", "name of the person, as used here")
-	f.BoolVar(&o.head, "head", false, "the card is for the head of a side that has none yet")
-	f.StringVar(&o.role, "role", "participant", "participant or interpreter")
-	f.StringVar(&o.capacity, "capacity", "personal", "personal, semi-official or official")
-	f.DurationVar(&o.expires, "expires", 72*time.Hour, "how long the card is good")
+	f.StringVar(&o.side, "side", "", "")
+	f.StringVar(&o.name, "name", "", "")
+	f.BoolVar(&o.head, "head", false, "")
+	f.StringVar(&o.role, "role", "participant", "")
+	f.StringVar(&o.capacity, "capacity", "personal", "")
+	f.DurationVar(&o.expires, "expires", 72*time.Hour, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		opt, err := o.options()
 		if err != nil {
 			return err
 		}
-		return a.with(cmd.Context(), "invite", func(s *session) error { return s.invite(args[0], o.side, opt) })
+		return a.with(cmd, func(s *session) error { return s.invite(args[0], o.side, opt) })
 	}
 	return cmd
 }
@@ -93,22 +89,22 @@ type inviteFlags struct {
 func (f inviteFlags) options() (o client.InviteOptions, err error) {
 	switch {
 	case f.side == "":
-		return o, usage("--side is missing: on which side does the person sit?")
+		return o, usage("cli.error.whichside")
 	case f.name == "":
-		return o, usage("--name is missing: for whom is the card?")
+		return o, usage("cli.error.whose")
 	case f.expires < time.Minute || f.expires > dialogue.MaxCardLifetime*time.Minute:
-		return o, usage("--expires is between 1m and %dh", dialogue.MaxCardLifetime/60)
+		return o, usage("cli.error.expires", "most", strconv.Itoa(dialogue.MaxCardLifetime/60)+"h")
 	}
 	if err := dialogue.CheckName(f.name); err != nil {
-		return o, fmt.Errorf("--name: %w", err)
+		return o, usage("cli.error.flag", "flag", "--name", "why", err)
 	}
 	role, ok := inverse(roles, f.role)
 	if !ok || role == dialogue.Convenor {
-		return o, usage("--role is participant or interpreter, not %q", f.role)
+		return o, usage("cli.error.role", "value", f.role)
 	}
 	capacity, ok := inverse(capacities, f.capacity)
 	if !ok {
-		return o, usage("--capacity is personal, semi-official or official, not %q", f.capacity)
+		return o, usage("cli.error.capacity", "value", f.capacity)
 	}
 	return client.InviteOptions{Name: f.name, Role: role, Capacity: capacity, Head: f.head, Expires: f.expires}, nil
 }
@@ -150,18 +146,19 @@ func (s *session) invite(prefix, side string, o client.InviteOptions) error {
 	if err != nil {
 		return err
 	}
-	sentence, state := delivery(done)
-	s.a.tell("A card for %s (%s), good once, until %s: %s", clean(o.Name), clean(x.SideName), x.Expires.Local().Format("2 January 15:04"), sentence)
-	l := lineOfSeat(x)
+	delivery, state := s.a.delivery(done)
+	until := sentence(s.a.w.Moment(x.Expires.Local(), time.Now()))
+	s.a.tell("cli.said.card", "name", o.Name, "side", x.SideName, "time", until, "delivery", delivery)
+	l := s.a.lineOfSeat(x)
 	l.Card, l.State, l.Dialogue = card, state, string(d.ID)
-	return s.a.result(l, "%s", card)
+	return s.a.result(l, sentence(card))
 }
 
 // side finds a side; one that is not there is not found.
 func (s *session) side(id client.ID, name string) (dialogue.SideID, error) {
 	side, err := s.FindSide(id, name)
-	if code, _, _ := explain(err); err != nil && code == exitNotFound && !ambiguous(err) {
-		return 0, &failure{exitNotFound, fmt.Sprintf("there is no side %q", name), "See: parley seats DIALOGUE"}
+	if codeOf(err) == exitNotFound && !ambiguous(err) {
+		return 0, fail(exitNotFound, "cli.hint.seats", "cli.error.noside", "name", name)
 	}
 	return side, err
 }
@@ -182,17 +179,16 @@ func (s *session) seatByID(id client.ID, seat dialogue.SeatID) (client.Seat, err
 
 // A seatAction is one of the commands that do something with one seat.
 type seatAction struct {
-	use, short, long, example string
-	do                        func(*session, client.Dialogue, client.Seat) error
-	said                      string // with the seat's name
+	use  string
+	do   func(*session, client.Dialogue, client.Seat) error
+	said string // the sentence for what was done, with the seat's name and the delivery
 }
 
 func (a *app) seatCommand(k seatAction) *cobra.Command {
-	name, _, _ := strings.Cut(k.use, " ")
 	return &cobra.Command{
-		Use: k.use, Short: k.short, Long: k.long, Example: k.example, Args: takes("DIALOGUE", "SEAT"),
+		Use: k.use, Args: takes("DIALOGUE", "SEAT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), name, func(s *session) error { return s.act(k, args[0], args[1]) })
+			return a.with(cmd, func(s *session) error { return s.act(k, args[0], args[1]) })
 		},
 	}
 }
@@ -226,54 +222,46 @@ func (s *session) act(k seatAction, prefix, seat string) error {
 	if err != nil {
 		return err
 	}
-	sentence, state := delivery(done)
-	l := lineOfSeat(now)
+	delivery, state := s.a.delivery(done)
+	l := s.a.lineOfSeat(now)
 	l.State, l.Dialogue = state, string(d.ID)
-	return s.a.result(l, "%s: %s", fmt.Sprintf(k.said, clean(x.Name)), sentence)
+	return s.a.result(l, s.a.t(k.said, "name", x.Name, "delivery", delivery))
 }
 
 func (a *app) revokeCommand() *cobra.Command {
 	return a.seatCommand(seatAction{
-		use: "revoke DIALOGUE SEAT", short: "Take back a card that nobody has been let in with",
-		long: "The card stops working at once.", example: `  parley revoke Orva "Nadir Solane"`,
+		use:  "revoke DIALOGUE SEAT",
 		do:   func(s *session, d client.Dialogue, x client.Seat) error { return s.Revoke(s.ctx, d.ID, x.ID) },
-		said: "The card for %s does not work any more",
+		said: "cli.said.revoked",
 	})
 }
 
 func (a *app) approveCommand() *cobra.Command {
 	return a.seatCommand(seatAction{
-		use: "approve DIALOGUE SEAT", short: "Let a newcomer in, for your side",
-		long: `Gives your side's consent to a newcomer. Have the four words read out to you on
-the telephone first: they belong to exactly this newcomer's computer.`,
-		example: `  parley approve Orva "Nadir Solane"`,
+		use: "approve DIALOGUE SEAT",
 		do: func(s *session, d client.Dialogue, x client.Seat) error {
 			if len(x.Words) > 0 {
-				s.a.tell("The four words of %s: %s", clean(x.Name), strings.Join(x.Words, " "))
+				s.a.tell("cli.said.fourwords", "name", x.Name, "words", strings.Join(x.Words, " "))
 			}
 			return s.Approve(s.ctx, d.ID, x.ID)
 		},
-		said: "Your side agrees to %s",
+		said: "cli.said.approved",
 	})
 }
 
 func (a *app) removeCommand() *cobra.Command {
 	return a.seatCommand(seatAction{
-		use: "remove DIALOGUE SEAT", short: "Remove somebody's seat",
-		long: `Removes a seat: at once where you are the convenor or the head of its side,
-else as your side's consent to it. Everybody sees by whom.`,
-		example: `  parley remove Orva "Tamsin Drey"`,
-		do:      func(s *session, d client.Dialogue, x client.Seat) error { return s.Remove(s.ctx, d.ID, x.ID) },
-		said:    "The removal of %s",
+		use:  "remove DIALOGUE SEAT",
+		do:   func(s *session, d client.Dialogue, x client.Seat) error { return s.Remove(s.ctx, d.ID, x.ID) },
+		said: "cli.said.removed",
 	})
 }
 
 func (a *app) leaveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "leave DIALOGUE", Short: "Give up your seat", Long: "It counts at once. You can't read anything that is said afterwards.",
-		Example: "  parley leave Orva", Args: takes("DIALOGUE"),
+		Use: "leave DIALOGUE", Args: takes("DIALOGUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), "leave", func(s *session) error {
+			return a.with(cmd, func(s *session) error {
 				d, err := s.find(args[0])
 				if err != nil {
 					return err
@@ -291,10 +279,10 @@ func (a *app) leaveCommand() *cobra.Command {
 				if d, err = s.Dialogue(d.ID); err != nil {
 					return err
 				}
-				sentence, state := delivery(done)
-				l := lineOf(d)
+				delivery, state := a.delivery(done)
+				l := a.lineOf(d)
 				l.State = state
-				return a.result(l, "You leave %s: %s", clean(d.Title), sentence)
+				return a.result(l, a.t("cli.said.left", "title", d.Title, "delivery", delivery))
 			})
 		},
 	}
@@ -302,10 +290,9 @@ func (a *app) leaveCommand() *cobra.Command {
 
 func (a *app) seatsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "seats DIALOGUE", Short: "Show the ground rules' seat plan: who sits where, and who is verified",
-		Example: "  parley seats Orva\n  parley seats Orva --json", Args: takes("DIALOGUE"),
+		Use: "seats DIALOGUE", Args: takes("DIALOGUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), "seats", func(s *session) error { return s.seats(args[0]) })
+			return a.with(cmd, func(s *session) error { return s.seats(args[0]) })
 		},
 	}
 }
@@ -315,22 +302,15 @@ func (s *session) seats(prefix string) error {
 	if err != nil {
 		return err
 	}
-	rows := []string{row("ID", "NAME", "SIDE", "STATUS", "VERIFIED BY", "WAITS FOR")}
+	rows := []string{s.a.head("cli.column.id", "cli.column.name", "cli.column.side", "cli.column.status", "cli.column.verified", "cli.column.missing")}
 	for _, x := range d.Seats {
-		l := lineOfSeat(x)
+		l := s.a.lineOfSeat(x)
 		if s.a.json {
 			if err := s.a.emit(l); err != nil {
 				return err
 			}
 		}
-		side := x.SideName
-		if x.Head {
-			side += ", head"
-		}
-		if x.Role == dialogue.Convenor {
-			side = "convenor"
-		}
-		rows = append(rows, row(l.ID, x.Name+mark(x.Me, " (you)"), side, statusOf(x), verifiedOf(x), strings.Join(x.Missing, ", ")))
+		rows = append(rows, row(l.ID, s.a.nameOf(x), s.a.sideOf(x), s.a.statusOf(x), s.a.verifiedOf(x), s.a.list(x.Missing)))
 	}
 	if !s.a.json {
 		if err := table(s.a.Out, rows); err != nil {
@@ -346,55 +326,81 @@ func (s *session) unsettled(d client.Dialogue) {
 	switch d.Standing {
 	case client.StandingIn:
 	case client.StandingWaiting:
-		s.a.tell("The others have not let you in yet. Go on with: parley sync --wait 10m")
+		s.a.tell("cli.said.notin")
 	default:
-		s.a.tell("You are not in this dialogue any more: %s.", standings[d.Standing])
+		s.a.tell("cli.said.out", "standing", s.a.standing(d.Standing))
 	}
 	if len(d.Missing) > 0 {
-		s.a.tell("Nobody can write in the plenary before %s agreed to the ground rules.", clean(strings.Join(d.Missing, ", ")))
+		s.a.tell("cli.said.unagreed", "sides", d.Missing, "n", len(d.Missing))
 	}
 	if len(d.Unconfirmed) > 0 {
-		names := make([]string, len(d.Unconfirmed))
-		for i, n := range d.Unconfirmed {
-			names[i] = clean(n) + mark(n == "", "the convenor")
+		names := slices.Clone(d.Unconfirmed)
+		for i, name := range names {
+			if name == "" {
+				names[i] = string(s.a.t("cli.said.convenor"))
+			}
 		}
-		s.a.tell("What you were told of this dialogue's past is not confirmed yet by: %s", strings.Join(names, ", "))
+		s.a.tell("cli.said.unconfirmed", "names", names)
 	}
 	if d.Problem != nil {
-		_, text, hint := explain(d.Problem)
-		s.a.tell("Problem: %s. %s", clean(text), hint)
+		_, text, hint := s.a.explain(d.Problem)
+		s.a.tell("cli.said.problem", "why", text)
+		if hint != "" {
+			fmt.Fprintln(s.a.Err, hint)
+		}
 	}
 }
 
-func mark(on bool, text string) string {
-	if on {
-		return text
+// list writes names one after the other.
+func (a *app) list(names []string) sentence { return sentence(a.w.List(cleaned(names))) }
+
+func (a *app) nameOf(x client.Seat) sentence {
+	if x.Me {
+		return a.t("cli.seat.you", "name", x.Name)
 	}
-	return ""
+	return sentence(clean(x.Name))
 }
 
-func statusOf(x client.Seat) string {
+func (a *app) sideOf(x client.Seat) sentence {
+	switch {
+	case x.Role == dialogue.Convenor:
+		return a.t("cli.seat.convenor")
+	case x.Head:
+		return a.t("cli.seat.head", "side", x.SideName)
+	}
+	return sentence(clean(x.SideName))
+}
+
+// statusKeys are the sentences for statuses.
+var statusKeys = map[dialogue.Status]string{
+	dialogue.Invited: "cli.seat.invited", dialogue.Arrived: "cli.seat.arrived", dialogue.In: "cli.seat.in",
+	dialogue.Revoked: "cli.seat.revoked", dialogue.Removed: "cli.seat.removed", dialogue.Left: "cli.seat.left",
+}
+
+func (a *app) statusOf(x client.Seat) sentence {
 	switch {
 	case x.Expired:
-		return "card expired"
+		return a.t("cli.seat.expired")
+	case x.Due && x.GoneBy != "":
+		return a.t("cli.seat.due.by", "name", x.GoneBy)
 	case x.Due:
-		return "being removed" + mark(x.GoneBy != "", " by "+x.GoneBy)
+		return a.t("cli.seat.due")
 	case x.Status == dialogue.Removed && x.GoneBy != "":
-		return "removed by " + x.GoneBy
+		return a.t("cli.seat.removed.by", "name", x.GoneBy)
 	case x.Status == dialogue.Arrived && len(x.Words) > 0:
-		return "arrived: " + strings.Join(x.Words, " ")
+		return a.t("cli.seat.arrived.words", "words", strings.Join(x.Words, " "))
 	}
-	return statuses[x.Status]
+	return a.t(statusKeys[x.Status])
 }
 
-func verifiedOf(x client.Seat) string {
+func (a *app) verifiedOf(x client.Seat) sentence {
 	switch {
 	case len(x.VerifiedBy) > 0:
-		return strings.Join(x.VerifiedBy, ", ")
+		return a.list(x.VerifiedBy)
 	case x.Lost != dialogue.LossNone:
-		return "no longer: " + words.For(words.English).Loss(x.Lost)
+		return a.t("cli.seat.lost", "why", sentence(a.w.Loss(x.Lost)))
 	case x.Status != dialogue.In:
 		return ""
 	}
-	return "nobody"
+	return a.t("cli.seat.nobody")
 }

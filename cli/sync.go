@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -15,18 +14,14 @@ import (
 func (a *app) syncCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
-		Use: "sync [DIALOGUE...]", Short: "Fetch what is new and do what is due",
-		Long: `Fetches what is new, does all that is due and returns when what was written here
-has been read back. With --wait it keeps on for that long. Without arguments it
-does so for all dialogues.`,
-		Example: "  parley sync\n  parley sync Orva --wait 10m",
+		Use: "sync [DIALOGUE...]",
 	}
-	cmd.Flags().DurationVar(&wait, "wait", 0, "keep on for that long")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if wait < 0 {
-			return usage("--wait is not negative")
+			return usage("cli.error.negative", "flag", "--wait")
 		}
-		return a.with(cmd.Context(), "sync", func(s *session) error { return s.sync(args, wait) })
+		return a.with(cmd, func(s *session) error { return s.sync(args, wait) })
 	}
 	return cmd
 }
@@ -101,39 +96,43 @@ func (s *session) chosen(prefixes []string) (ids []client.ID, err error) {
 
 // synced says how a dialogue stands after a sync.
 func (s *session) synced(d client.Dialogue, err error) error {
-	l := lineOf(d)
+	l := s.a.lineOf(d)
 	l.State = string(client.StateRoom)
-	text := "up to date"
+	text := s.a.t("cli.synced.done")
 	if err != nil {
 		l.State = string(client.StateWaiting)
-		_, text, _ = explain(err)
-		l.Problem = text
+		_, text, _ = s.a.explain(err)
+		l.Problem = string(text)
 	}
+	var more []sentence
 	if d.Standing != client.StandingIn {
-		text += "; " + standings[d.Standing]
+		more = append(more, s.a.standing(d.Standing))
 	}
 	if l.Unread > 0 {
-		text += fmt.Sprintf("; %d unread", l.Unread)
+		more = append(more, s.a.t("cli.synced.unread", "n", l.Unread))
 	}
 	for _, t := range d.Tasks {
-		text += "; " + task(t)
+		more = append(more, s.a.task(t))
 	}
-	return s.a.result(l, "%s  %s: %s", d.ID, clean(d.Title), clean(text))
+	for _, next := range more {
+		text = s.a.t("cli.synced.join", "head", text, "next", next)
+	}
+	return s.a.result(l, sentence(d.ID)+"  "+s.a.t("cli.synced.line", "title", d.Title, "state", text))
 }
 
 // task says what waits for this person.
-func task(t client.Task) string {
+func (a *app) task(t client.Task) sentence {
 	switch t.Kind {
 	case client.TaskApprove:
-		return t.Seat.Name + " asks to be let in"
+		return a.t("cli.synced.approve", "name", t.Seat.Name)
 	case client.TaskInvite:
-		return t.Seat.SideName + " has nobody yet, and no card is out"
+		return a.t("cli.synced.invite", "side", t.Seat.SideName)
 	case client.TaskListen:
-		return t.Seat.Name + " reads words aloud"
+		return a.t("cli.synced.listen", "name", t.Seat.Name)
 	case client.TaskBack:
-		return "a message came back, because its readers have changed"
+		return a.t("cli.synced.back")
 	}
-	return string(t.Kind)
+	return sentence(t.Kind)
 }
 
 // worst picks the error that decides how sync ends: one that is no mere
@@ -143,7 +142,7 @@ func worst(errs []error) (w error) {
 		if err == nil {
 			continue
 		}
-		if code, _, _ := explain(err); w == nil || code != exitWaiting {
+		if w == nil || codeOf(err) != exitWaiting {
 			w = err
 		}
 	}

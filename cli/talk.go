@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,7 +14,6 @@ import (
 	"parley/client"
 	"parley/dialogue"
 	"parley/internal/wire"
-	"parley/internal/words"
 )
 
 // plenary is what --room and JSON call everybody's room.
@@ -42,13 +42,13 @@ type fileLine struct {
 	Here bool   `json:"here"`
 }
 
-func lineOfMessage(m client.Message, d client.Dialogue) messageLine {
+func (a *app) lineOfMessage(m client.Message, d client.Dialogue) messageLine {
 	l := messageLine{
 		ID: m.ID.String(), Seq: m.Seq, Room: roomName(d, m.Room), Seat: m.Seat.String(), Name: m.Name, Side: sideName(d, m.Side),
 		Kind: string(m.Kind), Text: m.Text, Time: stamp(m.Time), State: string(m.State), Readers: m.Readers,
 	}
 	if m.Notice != nil {
-		l.Text = words.For(words.English).Notice(*m.Notice)
+		l.Text = a.w.Notice(*m.Notice)
 	}
 	if m.ReplyTo != nil {
 		l.ReplyTo = m.ReplyTo.ID.String()
@@ -94,13 +94,7 @@ type sayFlags struct{ room, file, replyTo string }
 func (a *app) sayCommand() *cobra.Command {
 	var f sayFlags
 	cmd := &cobra.Command{
-		Use: "say DIALOGUE [TEXT]", Short: "Say something in a room, with a file if wanted",
-		Long: `Sends a message, or keeps it until it can be sent, and says which. A - as TEXT
-reads it from stdin. With --file TEXT may be left out.`,
-		Example: `  parley say Orva "Good morning."
-  parley say Orva --room North "Between ourselves."
-  parley say Orva --file map.pdf "The map we spoke of."
-  parley say Orva - < note.txt`,
+		Use: "say DIALOGUE [TEXT]",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && f.file != "" {
 				return nil
@@ -108,15 +102,15 @@ reads it from stdin. With --file TEXT may be left out.`,
 			return takes("DIALOGUE", "TEXT")(cmd, args)
 		},
 	}
-	cmd.Flags().StringVar(&f.room, "room", "", "a side's name for its side room (default: the plenary)")
-	cmd.Flags().StringVar(&f.file, "file", "", "a file to send with it, of 10 MB at most")
-	cmd.Flags().StringVar(&f.replyTo, "reply-to", "", "number or id of the message that it answers")
+	cmd.Flags().StringVar(&f.room, "room", "", "")
+	cmd.Flags().StringVar(&f.file, "file", "", "")
+	cmd.Flags().StringVar(&f.replyTo, "reply-to", "", "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		text, err := a.text(args[1:])
 		if err != nil {
 			return err
 		}
-		return a.with(cmd.Context(), "say", func(s *session) error { return s.say(args[0], text, f) })
+		return a.with(cmd, func(s *session) error { return s.say(args[0], text, f) })
 	}
 	return cmd
 }
@@ -170,14 +164,14 @@ func (s *session) draft(d client.Dialogue, text string, f sayFlags) (r dialogue.
 			return r, id, err
 		}
 		if m.Room != r {
-			return r, id, usage("the message that --reply-to names is in another room")
+			return r, id, usage("cli.error.otherroom")
 		}
 		draft.ReplyTo = m.ID
 	}
 	if f.file != "" {
 		file, err := os.Open(f.file)
 		if err != nil {
-			return r, id, &failure{exitUsage, "the file can't be read: " + err.Error(), "Check --file"}
+			return r, id, fail(exitUsage, "cli.hint.file", "cli.error.file", "why", err)
 		}
 		defer file.Close()
 		draft.File, draft.FileName = file, filepath.Base(f.file)
@@ -204,10 +198,10 @@ func (s *session) said(id client.ID, r dialogue.Room, event dialogue.EventID) er
 			continue
 		}
 		if m.State == client.StateBack {
-			s.a.tell("It came back: it would now be read by %s.", clean(strings.Join(m.Readers, ", ")))
+			s.a.tell("cli.said.back", "readers", m.Readers)
 		}
-		sentence, _ := delivery(m.State == client.StateRoom)
-		return s.a.result(lineOfMessage(m, d), "%s", sentence)
+		delivery, _ := s.a.delivery(m.State == client.StateRoom)
+		return s.a.result(s.a.lineOfMessage(m, d), delivery)
 	}
 	return client.ErrNoMessage
 }
@@ -245,7 +239,7 @@ func (s *session) message(d client.Dialogue, name string) (client.Message, error
 	case 1:
 		return found[0], nil
 	}
-	return client.Message{}, &failure{exitNotFound, fmt.Sprintf("%q could be several messages", name), "Write more of the id."}
+	return client.Message{}, fail(exitNotFound, "cli.hint.longer", "cli.error.messages", "name", name)
 }
 
 func (a *app) readCommand() *cobra.Command {
@@ -253,23 +247,17 @@ func (a *app) readCommand() *cobra.Command {
 	var since uint64
 	var limit int
 	cmd := &cobra.Command{
-		Use: "read DIALOGUE", Short: "Show what is in a room, as this vault has it",
-		Long: `Shows the lines of a room: the plenary, or a side room with --room. It asks
-nobody: parley sync fetches what is new. In JSON a line has id, seq, room, seat,
-name, side, kind, text, time and state.`,
-		Example: `  parley read Orva
-  parley read Orva --room North --since 120
-  parley read Orva --json`,
+		Use:  "read DIALOGUE",
 		Args: takes("DIALOGUE"),
 	}
-	cmd.Flags().StringVar(&room, "room", "", "a side's name for its side room (default: the plenary)")
-	cmd.Flags().Uint64Var(&since, "since", 0, "only lines after this number")
-	cmd.Flags().IntVar(&limit, "limit", 0, "only so many, the latest (default: all)")
+	cmd.Flags().StringVar(&room, "room", "", "")
+	cmd.Flags().Uint64Var(&since, "since", 0, "")
+	cmd.Flags().IntVar(&limit, "limit", 0, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if limit < 0 {
-			return usage("--limit is not negative")
+			return usage("cli.error.negative", "flag", "--limit")
 		}
-		return a.with(cmd.Context(), "read", func(s *session) error { return s.read(args[0], room, since, limit) })
+		return a.with(cmd, func(s *session) error { return s.read(args[0], room, since, limit) })
 	}
 	return cmd
 }
@@ -291,7 +279,7 @@ func (s *session) read(prefix, room string, since uint64, limit int) error {
 		list = list[max(0, len(list)-limit):]
 	}
 	for _, m := range list {
-		if err := s.a.line(lineOfMessage(m, d), m); err != nil {
+		if err := s.a.line(s.a.lineOfMessage(m, d), m); err != nil {
 			return err
 		}
 	}
@@ -309,48 +297,58 @@ func (a *app) line(l messageLine, m client.Message) error {
 	if a.json {
 		return a.emit(l)
 	}
-	const indent = "                    "
 	number := "-"
 	if l.Seq > 0 {
-		number = fmt.Sprint(l.Seq)
+		number = strconv.FormatUint(l.Seq, 10)
 	}
-	head := fmt.Sprintf("%6s  %s  ", number, m.Time.Local().Format("02 Jan 15:04"))
-	who := clean(l.Name) + mark(l.Side != "", " ("+clean(l.Side)+")") + ": "
-	if l.Kind == string(client.KindNotice) {
-		who = "* "
-	}
-	text := cleanLines(l.Text, indent)
+	line := fmt.Sprintf("%6s  %s  %s", number, m.Time.Local().Format("2006-01-02 15:04"), a.what(l, m))
 	if l.File != nil {
-		text += mark(text != "", "\n"+indent) + fmt.Sprintf("[file %s, %d bytes]", clean(l.File.Name), l.File.Size)
-	}
-	if m.ReplyTo != nil {
-		who += fmt.Sprintf("(to %s) ", clean(m.ReplyTo.Name))
+		if l.Text != "" {
+			line += "\n" + lineIndent
+		}
+		line += string(a.t("cli.line.file", "name", l.File.Name, "n", int(l.File.Size)))
 	}
 	switch m.State {
 	case client.StateWaiting:
-		text += "  [waiting to be delivered]"
+		line += "  " + string(a.t("cli.line.waiting"))
 	case client.StateBack:
-		text += "  [came back: would now be read by " + clean(strings.Join(l.Readers, ", ")) + "]"
+		line += "  " + string(a.t("cli.line.back", "readers", l.Readers))
 	}
-	_, err := fmt.Fprintln(a.Out, head+who+text)
+	_, err := fmt.Fprintln(a.Out, line)
 	return err
+}
+
+// lineIndent stands before the lines of a message after its first.
+const lineIndent = "                          "
+
+// what is the text of a line, and whose it is.
+func (a *app) what(l messageLine, m client.Message) string {
+	if m.Notice != nil {
+		n := *m.Notice
+		n.By, n.Seat = clean(n.By), clean(n.Seat)
+		return "* " + a.w.Notice(n)
+	}
+	who := a.t("cli.line.who", "name", l.Name)
+	if l.Side != "" {
+		who = a.t("cli.line.who.side", "name", l.Name, "side", l.Side)
+	}
+	if m.ReplyTo != nil {
+		who += " " + a.t("cli.line.reply", "name", m.ReplyTo.Name)
+	}
+	return string(who) + " " + cleanLines(l.Text, lineIndent)
 }
 
 func (a *app) fileCommand() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
-		Use: "file DIALOGUE SEQ -o PATH", Short: "Fetch the file of a message",
-		Long: `Fetches what is missing of a file, checks it and writes it to PATH; a - writes to
-stdout. SEQ is the number of its message in parley read. What was fetched stays
-in the vault: an interrupted fetch goes on where it stopped.`,
-		Example: "  parley file Orva 42 -o map.pdf", Args: takes("DIALOGUE", "SEQ"),
+		Use: "file DIALOGUE SEQ -o PATH", Args: takes("DIALOGUE", "SEQ"),
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "where to write it")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if out == "" {
-			return usage("-o PATH is missing: where to write the file")
+			return usage("cli.error.output")
 		}
-		return a.with(cmd.Context(), "file", func(s *session) error { return s.file(args[0], args[1], out) })
+		return a.with(cmd, func(s *session) error { return s.file(args[0], args[1], out) })
 	}
 	return cmd
 }
@@ -380,7 +378,7 @@ func (s *session) file(prefix, seq, out string) error {
 	if err := save(out, func(w io.Writer) error { return s.OpenFile(s.ctx, d.ID, m.ID, w) }); err != nil {
 		return err
 	}
-	return s.a.result(savedLine{m.ID.String(), m.File.Name, m.File.Size, out}, "%s: %d bytes, as sent", clean(out), m.File.Size)
+	return s.a.result(savedLine{m.ID.String(), m.File.Name, m.File.Size, out}, s.a.t("cli.said.saved", "path", out, "n", int(m.File.Size)))
 }
 
 // save writes a file whole, or leaves what was there.

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"parley/client"
+	"parley/internal/words"
 	"parley/relay"
 	"parley/vault"
 )
@@ -34,16 +37,16 @@ func (a *app) newPassphrase(file string) (string, error) {
 		p, err := readPassphraseFile(file)
 		return p, errors.Join(err, ifRead(err, p))
 	}
-	p, err := a.ask("A new passphrase, of 12 characters or more: ")
+	p, err := a.ask("cli.ask.new")
 	if err != nil {
 		return "", err
 	}
 	if err := client.CheckPassphrase(p); err != nil {
 		return "", err
 	}
-	again, err := a.ask("The same once more: ")
+	again, err := a.ask("cli.ask.again")
 	if err == nil && again != p {
-		err = &failure{exitPassphrase, "the two passphrases differ", "Nothing was changed. Try again."}
+		err = fail(exitPassphrase, "cli.hint.again", "cli.error.differ")
 	}
 	return p, err
 }
@@ -57,13 +60,13 @@ func ifRead(err error, p string) error {
 
 func (a *app) ask(prompt string) (string, error) {
 	if a.ReadPassphrase == nil {
-		return "", &failure{exitPassphrase, "a passphrase is needed, and there is no terminal to ask for it", "Give it with --passphrase-file FILE"}
+		return "", fail(exitPassphrase, "cli.hint.nopassphrase", "cli.error.noterminal")
 	}
-	fmt.Fprint(a.Err, prompt)
+	fmt.Fprint(a.Err, a.t(prompt), " ")
 	p, err := a.ReadPassphrase()
 	fmt.Fprintln(a.Err)
 	if err != nil {
-		return "", &failure{exitPassphrase, "no passphrase was read: " + err.Error(), "Give it with --passphrase-file FILE"}
+		return "", fail(exitPassphrase, "cli.hint.nopassphrase", "cli.error.noanswer", "why", a.reason(err))
 	}
 	return p, nil
 }
@@ -71,15 +74,15 @@ func (a *app) ask(prompt string) (string, error) {
 func readPassphraseFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", &failure{exitPassphrase, "the passphrase file can't be read: " + err.Error(), "Check --passphrase-file"}
+		return "", fail(exitPassphrase, "cli.hint.passfile", "cli.error.passfile", "why", err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxPassphrase+1))
 	if err != nil {
-		return "", &failure{exitPassphrase, "the passphrase file can't be read: " + err.Error(), "Check --passphrase-file"}
+		return "", fail(exitPassphrase, "cli.hint.passfile", "cli.error.passfile", "why", err)
 	}
 	if len(b) > maxPassphrase {
-		return "", &failure{exitPassphrase, fmt.Sprintf("the passphrase file has more than %d bytes", maxPassphrase), "Is it the right file?"}
+		return "", fail(exitPassphrase, "cli.hint.rightfile", "cli.error.passfile.long", "n", maxPassphrase)
 	}
 	p := strings.TrimSuffix(string(b), "\n")
 	if p != string(b) {
@@ -104,7 +107,7 @@ func (a *app) unlock() (*vault.Key, error) {
 	if !vault.Exists(a.home) {
 		return nil, vault.ErrNone
 	}
-	p, err := a.passphrase("Passphrase: ")
+	p, err := a.passphrase("cli.ask.passphrase")
 	if err != nil {
 		return nil, err
 	}
@@ -112,15 +115,18 @@ func (a *app) unlock() (*vault.Key, error) {
 }
 
 // open opens the vault for a command, waiting a while for whoever has it.
-func (a *app) open(ctx context.Context, what string) (*session, error) {
+func (a *app) open(cmd *cobra.Command) (*session, error) {
 	key, err := a.unlock()
 	if err != nil {
 		return nil, err
 	}
-	return a.openKey(ctx, key, what)
+	return a.openKey(cmd, key)
 }
 
-func (a *app) openKey(ctx context.Context, key *vault.Key, what string) (*session, error) {
+// openKey is open for a passphrase that is known. From then on the commands
+// speak the vault's language.
+func (a *app) openKey(cmd *cobra.Command, key *vault.Key) (*session, error) {
+	ctx := cmd.Context()
 	wait, cancel := context.WithTimeout(ctx, vaultWait)
 	defer cancel()
 	v, err := vault.OpenKeyWait(wait, a.home, key)
@@ -131,17 +137,18 @@ func (a *app) openKey(ctx context.Context, key *vault.Key, what string) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	if err := c.SetNote("parley " + what); err != nil {
+	if err := c.SetNote(cmd.CommandPath()); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	a.w = words.For(c.Profile().Language)
 	return &session{Client: c, a: a, v: v, ctx: ctx}, nil
 }
 
 func dialRelay(addr relay.Address) (*relay.Client, error) { return relay.NewClient(addr) }
 
 // with opens the vault, does f and closes it.
-func (a *app) with(ctx context.Context, what string, f func(*session) error) (err error) {
-	s, err := a.open(ctx, what)
+func (a *app) with(cmd *cobra.Command, f func(*session) error) (err error) {
+	s, err := a.open(cmd)
 	if err != nil {
 		return err
 	}

@@ -3,10 +3,11 @@ package client
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"parley/dialogue"
+	"parley/relay"
 	"parley/vault"
 )
 
@@ -55,13 +56,23 @@ func TestSyncWaitsQuietly(t *testing.T) {
 		}
 	}
 	ruth.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 2500*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	asked := x.writes.Load()
-	if err := ruth.c.Sync(ctx, ruth.id, 0); !errors.Is(err, context.DeadlineExceeded) {
+	var asked, waited atomic.Int32
+	count := func(q *relay.Request) {
+		n := asked.Add(1)
+		if q.Wait > 0 {
+			waited.Add(1)
+		}
+		if waited.Load() == 2 || n == 40 {
+			cancel()
+		}
+	}
+	x.asked.Store(&count)
+	if err := ruth.c.Sync(ctx, ruth.id, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("Sync: %v", err)
 	}
-	if n := x.writes.Load() - asked; n > 40 {
-		t.Errorf("the relay was asked %d times", n)
+	if n, w := asked.Load(), waited.Load(); w < 2 || n >= 40 {
+		t.Errorf("of %d requests %d waited for an answer", n, w)
 	}
 }

@@ -1,8 +1,11 @@
 package client
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"testing"
 
@@ -16,24 +19,60 @@ import (
 type table struct {
 	t       *testing.T
 	address relay.Address
-	writes  atomic.Int64 // pieces of requests, of all
+	asked   atomic.Pointer[func(*relay.Request)] // told of each request, of all
 }
 
-// A counted connection counts what is written.
-type counted struct {
+// An observed connection shows the requests that go out on it.
+type observed struct {
 	net.Conn
-	x *table
+	copy *io.PipeWriter
 }
 
-func (c counted) Write(b []byte) (int, error) {
-	c.x.writes.Add(1)
+func (c observed) Write(b []byte) (int, error) {
+	if _, err := c.copy.Write(b); err != nil {
+		return 0, err
+	}
 	return c.Conn.Write(b)
+}
+
+func (c observed) Close() error {
+	c.copy.Close()
+	return c.Conn.Close()
+}
+
+// observe reads the requests of a connection.
+func (x *table) observe(r *io.PipeReader) {
+	in := bufio.NewReader(r)
+	for {
+		q, err := http.ReadRequest(in)
+		if err != nil {
+			r.CloseWithError(err)
+			return
+		}
+		var request relay.Request
+		body, err := io.ReadAll(q.Body)
+		if err == nil {
+			_, err = relay.ParseRequest(body, &request)
+		}
+		if err != nil {
+			r.CloseWithError(err)
+			return
+		}
+		if f := x.asked.Load(); f != nil {
+			(*f)(&request)
+		}
+	}
 }
 
 func (x *table) dial(a relay.Address) (*relay.Client, error) {
 	return relay.NewClient(a, relay.WithDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, address)
-		return counted{c, x}, err
+		if err != nil {
+			return nil, err
+		}
+		r, w := io.Pipe()
+		go x.observe(r)
+		return observed{c, w}, nil
 	}))
 }
 

@@ -86,12 +86,10 @@ func (f *fold) revoke(b Revoke) Reason {
 // arrive takes the first valid post of a card. Whoever saw it reports it; the
 // card's signature says that its holder made it. Expiry is judged here.
 func (f *fold) arrive(b SignedPost) Reason {
-	x := f.s.Seat(b.Post.Seat)
+	x, reason := f.signed(b)
 	switch {
-	case x == nil:
-		return ReasonUnknown
-	case !b.Verify(x.Card):
-		return ReasonSignature
+	case reason != ReasonNone:
+		return reason
 	case x.Status == Arrived && x.Post == b.Post.Hash():
 		return ReasonNone // somebody else reported it, too
 	case x.Status != Invited:
@@ -106,18 +104,26 @@ func (f *fold) arrive(b SignedPost) Reason {
 	return ReasonNone
 }
 
-// secondUse takes the proof that a card was used again: another post under
-// the card's signature. The seat stands; everybody is told.
-func (f *fold) secondUse(b SignedPost) Reason {
+// signed finds the seat of a post that bears its card's signature.
+func (f *fold) signed(b SignedPost) (*Seat, Reason) {
 	x := f.s.Seat(b.Post.Seat)
 	switch {
 	case x == nil:
-		return ReasonUnknown
+		return nil, ReasonUnknown
 	case !b.Verify(x.Card):
-		return ReasonSignature
+		return nil, ReasonSignature
 	}
+	return x, ReasonNone
+}
+
+// secondUse takes the proof that a card was used again: another post under
+// the card's signature. The seat stands; everybody is told.
+func (f *fold) secondUse(b SignedPost) Reason {
+	x, reason := f.signed(b)
 	h := b.Post.Hash()
 	switch {
+	case reason != ReasonNone:
+		return reason
 	case x.Status == Invited || h == x.Post:
 		return ReasonState
 	case slices.Contains(x.Seconds, h) || len(x.Seconds) == maxSeconds:

@@ -43,7 +43,7 @@ const doTime = 20 * time.Second
 // ErrAction is returned for a key that no action has.
 var ErrAction = errors.New("rehearsal: there is no such action")
 
-// Actions lists what can be asked for now.
+// Actions lists what the partners can do as things stand.
 func (r *Rehearsal) Actions() []Action {
 	hold := "hold"
 	r.mu.Lock()

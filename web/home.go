@@ -211,11 +211,7 @@ func (a *App) rulesView(d client.Dialogue, f *form) *view {
 }
 
 func (a *App) postTitle(q *request) (result, error) {
-	d, err := q.dialogueOf()
-	if err != nil {
-		return failed(err)
-	}
-	f, err := readForm(q.w, q.Request)
+	d, f, err := q.posted()
 	if err != nil {
 		return failed(err)
 	}

@@ -71,11 +71,7 @@ func (a *App) inviteView(d client.Dialogue, f *form) *view {
 
 // postInvite makes a card and shows it.
 func (a *App) postInvite(q *request) (result, error) {
-	d, err := q.dialogueOf()
-	if err != nil {
-		return failed(err)
-	}
-	f, err := readForm(q.w, q.Request)
+	d, f, err := q.posted()
 	if err != nil {
 		return failed(err)
 	}

@@ -184,7 +184,7 @@ func TestStreamEnds(t *testing.T) {
 	if _, more := <-events; more {
 		t.Error("the stream goes on")
 	}
-	// One that is asked for now says the same at once.
+	// A stream that is opened afterwards says the same at once.
 	until(t, listen(t, v, orvaPath+"/r/0"), "gone", "")
 }
 

@@ -374,18 +374,22 @@ func (t *roomStream) room() dialogue.Room {
 	return dialogue.Room(n)
 }
 
-// lines sends what is new in the room.
-func (t *roomStream) lines() error {
+// read reads the room, what is new in it, and how its lines are written down.
+func (t *roomStream) read() (client.Room, []client.Message, *lineMaker, error) {
 	d, r, err := t.q.roomOf()
 	if err != nil {
-		return err
+		return r, nil, nil, err
 	}
-	w := t.a.words()
 	list, err := t.q.o.Messages(d.ID, client.Query{Room: r.Room, After: t.after})
+	return r, list, t.a.newLines(d, r.Room, t.a.words()), err
+}
+
+// lines sends what is new in the room.
+func (t *roomStream) lines() error {
+	_, list, b, err := t.read()
 	if err != nil {
 		return err
 	}
-	b := t.a.newLines(d, r.Room, w)
 	b.day = t.day
 	var fresh []line
 	for _, m := range list {
@@ -401,7 +405,7 @@ func (t *roomStream) lines() error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	add, err := t.a.talk(t.q.o, w, fresh)
+	add, err := t.a.talk(t.q.o, b.w, fresh)
 	if err != nil {
 		return err
 	}
@@ -411,20 +415,15 @@ func (t *roomStream) lines() error {
 // around sends what surrounds the lines, where it changed: what waits, who
 // reads, the other rooms, alarms, and how far files are.
 func (t *roomStream) around() error {
-	d, r, err := t.q.roomOf()
+	r, list, b, err := t.read()
 	if err != nil {
 		return err
 	}
-	w := t.a.words()
-	list, err := t.q.o.Messages(d.ID, client.Query{Room: r.Room, After: t.after})
-	if err != nil {
-		return err
-	}
-	b := t.a.newLines(d, r.Room, w)
+	d := b.d
 	if err := t.files(d, r.Room, b); err != nil {
 		return err
 	}
-	m := t.a.roomHead(d, r, w)
+	m := t.a.roomHead(d, r, b.w)
 	if m.CanWrite && t.q.URL.Query().Get("closed") != "" { // the page has nowhere to write yet, so nothing is lost
 		t.s.send("go", "", update{To: t.a.guard.base + t.q.URL.Path})
 		return errMoved
@@ -435,7 +434,7 @@ func (t *roomStream) around() error {
 			waiting = append(waiting, b.line(msg))
 		}
 	}
-	if m.Waiting, err = t.a.talk(t.q.o, w, waiting); err != nil {
+	if m.Waiting, err = t.a.talk(t.q.o, b.w, waiting); err != nil {
 		return err
 	}
 	v := &view{Page: "room", Main: m, D: t.a.dialogue(d, "r/"+itoa(int(r.Room))), Live: roomBlocks}

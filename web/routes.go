@@ -220,6 +220,17 @@ func (q *request) dialogueOf() (client.Dialogue, error) {
 	return q.o.Dialogue(client.ID(q.PathValue("id")))
 }
 
+// posted finds the dialogue that an address names, and reads the form that was
+// posted there.
+func (q *request) posted() (client.Dialogue, *form, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return d, nil, err
+	}
+	f, err := readForm(q.w, q.Request)
+	return d, f, err
+}
+
 // seatOf finds the dialogue and the seat that an address names.
 func (q *request) seatOf() (client.Dialogue, client.Seat, error) {
 	d, err := q.dialogueOf()

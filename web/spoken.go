@@ -67,11 +67,7 @@ func (a *App) postRead(q *request) (result, error) {
 
 // postHeard takes the last word, and whose voice it was.
 func (a *App) postHeard(q *request) (result, error) {
-	d, err := q.dialogueOf()
-	if err != nil {
-		return failed(err)
-	}
-	f, err := readForm(q.w, q.Request)
+	d, f, err := q.posted()
 	if err != nil {
 		return failed(err)
 	}

@@ -70,6 +70,9 @@ func TestComplete(t *testing.T) {
 var (
 	called = regexp.MustCompile(`(?:\.T\(|[({] *t )"([^"]+)"`)
 	quoted = regexp.MustCompile(`"([a-z0-9-]+(?:\.[a-z0-9-]+)+|skip)"`)
+	// The names of what commands and flags say follow from theirs: package
+	// cli's tests hold these.
+	ofCommand = regexp.MustCompile(`^cli\.([a-z]+\.)*(short|long|example|flag\.[a-z-]+)$`)
 )
 
 // TestUsed: every sentence that the product asks for exists, and every one
@@ -88,7 +91,7 @@ func TestUsed(t *testing.T) {
 		}
 	}
 	for key := range en {
-		if !used[key] {
+		if !used[key] && !ofCommand.MatchString(key) {
 			t.Errorf("nobody says %q", key)
 		}
 	}
@@ -120,12 +123,18 @@ func sources(t *testing.T) map[string]string {
 	return all
 }
 
-// TestPlain: what people should never meet, they do not meet.
+// TestPlain: what people should never meet, they do not meet. Who types
+// commands chooses vaults, and has a key for the relay's certificate.
 func TestPlain(t *testing.T) {
 	never := regexp.MustCompile(`(?i)\b(keys?|sessions?|fingerprints?|epochs?|commits?|nonces?|hash(es)?|vaults?|passwords? manager)\b|!`)
+	technical := regexp.MustCompile(`(?i)\b(keys?|vaults?)\b`)
 	for key, t2 := range raw(t, "en.json") {
 		for _, s := range t2 {
-			if w := never.FindString(s); w != "" {
+			w := never.FindString(s)
+			if strings.HasPrefix(key, "cli.") {
+				w = never.FindString(technical.ReplaceAllString(s, ""))
+			}
+			if w != "" {
 				t.Errorf("%q says %q", key, w)
 			}
 		}

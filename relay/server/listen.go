@@ -198,6 +198,10 @@ func (r *Relay) expire() {
 	})
 }
 
+// ErrCertificate says that Options.CertFile and KeyFile are not a certificate
+// and its key.
+var ErrCertificate = errors.New("the relay's certificate can't be used")
+
 // security decides between plain HTTP (no config) and TLS, with the pin and the
 // name for the address, each if there is one.
 func security(o Options, place net.Addr) (config *tls.Config, pin relay.Pin, name string, err error) {
@@ -206,7 +210,7 @@ func security(o Options, place net.Addr) (config *tls.Config, pin relay.Pin, nam
 	switch {
 	case o.CertFile != "" || o.KeyFile != "":
 		if cert, err = tls.LoadX509KeyPair(o.CertFile, o.KeyFile); err != nil {
-			return nil, pin, "", fmt.Errorf("the relay's certificate: %w", err)
+			return nil, pin, "", fmt.Errorf("%w: %w", ErrCertificate, err)
 		}
 		name = trustedName(cert)
 	case !onNetwork || tcp.IP.IsLoopback():
