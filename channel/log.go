@@ -269,6 +269,12 @@ func (l *Log) Box() *relay.Box { return l.walk.box }
 // Position is the place in Box of the next cell to Step.
 func (l *Log) Position() uint64 { return l.walk.position }
 
+// Passed tells whether c is the cell that was read at a position of Box before
+// this one.
+func (l *Log) Passed(position uint64, c *relay.Cell) bool {
+	return position < l.walk.position && after(l.walk.at(position), c) == l.walk.at(position+1)
+}
+
 // Epoch is the plenary's.
 func (l *Log) Epoch() uint64 { return l.rooms[Plenary].group.Epoch() }
 

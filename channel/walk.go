@@ -53,11 +53,16 @@ func (w *walk) begin(cfg Config) {
 // pass takes a cell into the running hash.
 func (w *walk) pass(c *relay.Cell) {
 	w.past = append(w.past, w.running)
-	h := sha256.New()
-	h.Write(w.running[:])
-	h.Write(c[:])
-	h.Sum(w.running[:0])
+	w.running = after(w.running, c)
 	w.position++
+}
+
+func after(running Hash, c *relay.Cell) (sum Hash) {
+	h := sha256.New()
+	h.Write(running[:])
+	h.Write(c[:])
+	h.Sum(sum[:0])
+	return sum
 }
 
 // at is the running hash at a position of this box that was reached.

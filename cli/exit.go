@@ -65,6 +65,7 @@ var kinds = []struct {
 	{client.ErrCardRevoked, exitRules, "Ask whoever gave it to you for a new one."},
 	{client.ErrCardExpired, exitRules, "Ask whoever gave it to you for a new one."},
 	{client.ErrCard, exitUsage, "A card is one link that begins with parley: and is copied whole."},
+	{client.ErrUnfaithful, exitSafety, "What this vault has stays. Ask the others by another road whether they are told the same."},
 	{client.ErrOffline, exitWaiting, "Nothing is lost. Try again with: parley sync"},
 	{client.ErrNotSeated, exitWaiting, "The others have to let you in. Go on with: parley sync --wait 10m"},
 	{client.ErrWaiting, exitWaiting, "Try again later with: parley sync"},

@@ -31,7 +31,8 @@ type seatLine struct {
 	Seconds    int      `json:"seconds"` // further uses of the card
 	Dialogue   string   `json:"dialogue,omitempty"`
 	Card       string   `json:"card,omitempty"`
-	State      string   `json:"state,omitempty"` // of what was just done: room or waiting
+	Silent     string   `json:"silent_since,omitempty"` // nothing was heard from it since, for a day or more
+	State      string   `json:"state,omitempty"`        // of what was just done: room or waiting
 }
 
 var (
@@ -52,7 +53,7 @@ func lineOfSeat(x client.Seat) seatLine {
 		ID: x.ID.String(), Name: x.Name, Side: x.SideName, Role: roles[x.Role], Capacity: capacities[x.Capacity],
 		Status: statuses[x.Status], Head: x.Head, Me: x.Me, Due: x.Due, GoneBy: x.GoneBy,
 		VerifiedBy: append([]string{}, x.VerifiedBy...), Lost: words.For(words.English).Loss(x.Lost),
-		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Seconds: x.Seconds,
+		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Silent: stamp(x.SilentSince), Seconds: x.Seconds,
 	}
 }
 
@@ -337,6 +338,15 @@ func (s *session) seats(prefix string) error {
 			return err
 		}
 	}
+	w := words.For(words.English)
+	for _, x := range d.Seats {
+		if text := w.Silence(x, time.Now()); text != "" {
+			s.a.tell("%s", clean(text))
+		}
+	}
+	if text := w.Still(d, time.Now()); text != "" {
+		s.a.tell("%s", clean(text))
+	}
 	s.unsettled(d)
 	return s.warnNew(d)
 }
@@ -359,6 +369,9 @@ func (s *session) unsettled(d client.Dialogue) {
 			names[i] = clean(n) + mark(n == "", "the convenor")
 		}
 		s.a.tell("What you were told of this dialogue's past is not confirmed yet by: %s", strings.Join(names, ", "))
+	}
+	if d.Stopped {
+		s.a.tell("Nothing goes out from here until words were read aloud and matched: parley words %s", d.ID)
 	}
 	if d.Problem != nil {
 		_, text, hint := explain(d.Problem)

@@ -192,9 +192,6 @@ func (s *session) said(id client.ID, r dialogue.Room, event dialogue.EventID) er
 	if err != nil {
 		return err
 	}
-	if _, err := s.warn(d, false); err != nil {
-		return err
-	}
 	list, err := s.Messages(id, client.Query{Room: r})
 	if err != nil {
 		return err
@@ -207,7 +204,13 @@ func (s *session) said(id client.ID, r dialogue.Room, event dialogue.EventID) er
 			s.a.tell("It came back: it would now be read by %s.", clean(strings.Join(m.Readers, ", ")))
 		}
 		sentence, _ := delivery(m.State == client.StateRoom)
-		return s.a.result(lineOfMessage(m, d), "%s", sentence)
+		if d.Stopped && m.State == client.StateWaiting {
+			sentence = "waiting until words were read aloud and matched: parley words " + string(d.ID)
+		}
+		if err := s.a.result(lineOfMessage(m, d), "%s", sentence); err != nil {
+			return err
+		}
+		return s.warnNew(d)
 	}
 	return client.ErrNoMessage
 }

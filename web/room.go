@@ -70,6 +70,7 @@ type line struct {
 	Sent    string // the notice, in words
 	Alarm   bool   // the notice is an alarm
 	Back    string // who would read it now
+	Held    bool   // it waits until words were compared
 }
 
 // A fileLine is an attachment as it is shown.
@@ -179,7 +180,7 @@ func beginning(s string) string {
 
 // roomHead is what surrounds the talk of a room.
 func (a *App) roomHead(d client.Dialogue, r client.Room, w *words.Words) *roomMain {
-	m := &roomMain{Room: r, Name: w.T("room.everyone"), CanWrite: r.CanWrite || r.Why == client.WhyChanging, MaxFile: w.Bytes(wire.MaxFile)}
+	m := &roomMain{Room: r, Name: w.T("room.everyone"), CanWrite: r.CanWrite || r.Why == client.WhyChanging || r.Why == client.WhyStopped, MaxFile: w.Bytes(wire.MaxFile)}
 	n := len(r.Readers)
 	if r.Room == dialogue.Plenary {
 		m.Send, m.Label = w.T("room.send.all"), w.T("room.label.all")
@@ -254,10 +255,7 @@ func (b *lineMaker) line(m client.Message) line {
 	}
 	if m.Notice != nil {
 		l.Sent = b.w.Notice(*m.Notice)
-		switch m.Notice.Kind {
-		case dialogue.NoteSecondUse, dialogue.NoteAttempt, dialogue.NoteCharter:
-			l.Alarm = true
-		}
+		l.Alarm = m.Notice.IsAlarm()
 		return l
 	}
 	i := slices.IndexFunc(b.d.Seats, func(s client.Seat) bool { return s.ID == m.Seat })
@@ -269,6 +267,7 @@ func (b *lineMaker) line(m client.Message) line {
 	if m.File != nil {
 		l.File = b.file(m)
 	}
+	l.Held = b.d.Stopped && m.State == client.StateWaiting
 	if m.State == client.StateBack {
 		l.Back = b.w.List(m.Readers)
 	}
