@@ -1,10 +1,12 @@
 package client
 
 import (
+	"errors"
 	"slices"
 
 	"parley/channel"
 	"parley/dialogue"
+	"parley/vault"
 )
 
 // A commit that does not count is no attempt where its maker could not yet see
@@ -84,4 +86,28 @@ func (m *member) dueIn(e dialogue.Entry) []dialogue.SeatID {
 		return m.state.Due()
 	}
 	return m.state.Strangers(e.Room, e.Members)
+}
+
+// dropVoid gives up commits of one's own that something read since they were
+// staged voids, before their heads are made: those would say that it was read.
+// The chores stage others.
+func (m *member) dropVoid() error {
+	for _, it := range slices.Clone(m.out) {
+		if it.Kind != itemCommit || it.Stage == stageHead || !m.isVoid(it) {
+			continue
+		}
+		if err := m.update(func(sp *vault.Space) error {
+			return errors.Join(apply(sp, m.log.Unstage(channel.Room(it.Room))), m.drop(sp, it))
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isVoid tells whether a commit of one's own would not count now.
+func (m *member) isVoid(it *item) bool {
+	e := dialogue.Entry{Room: it.Room, Author: m.acct.Me, Commit: &it.Commit.Content, Members: m.members(it.Room), LastCommit: m.acct.Commits[it.Room]}
+	_, notes := dialogue.Apply(m.state, e)
+	return slices.ContainsFunc(notes, func(n dialogue.Note) bool { return n.Kind == dialogue.NoteAttempt })
 }

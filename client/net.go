@@ -162,6 +162,9 @@ func (m *member) proceed() error {
 	if !m.caughtUp || m.log == nil {
 		return nil
 	}
+	if err := m.dropVoid(); err != nil {
+		return err
+	}
 	if err := m.chores(); err != nil {
 		return err
 	}

@@ -35,8 +35,11 @@ func (m *member) take(box *relay.Box, page relay.Page) (n int, err error) {
 				}
 				n++
 				if m.log == nil || m.log.Box().ID() != box.ID() {
-					break
+					return nil
 				}
+			}
+			if page.Next <= m.log.Position() {
+				m.acct.ReadAt = m.c.minute()
 			}
 			return nil
 		})
