@@ -139,6 +139,9 @@ func TestStopHoldsWhatIsMade(t *testing.T) {
 	x := newTable(t)
 	ctx := context.Background()
 	ruth, halden, corin := x.seated()
+	if len(ruth.out) > 0 {
+		t.Fatalf("after the seating: %s", ruth.c.Outbox(ruth.id))
+	}
 	if _, err := ruth.c.Say(ctx, ruth.id, Draft{Text: "Made, not posted."}); err != nil {
 		t.Fatal(err)
 	}
@@ -149,10 +152,22 @@ func TestStopHoldsWhatIsMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	contradict(t, ruth, halden.acct.Me, corin.acct.Me)
+	if _, err := ruth.c.Say(ctx, ruth.id, Draft{Text: "Not made."}); err != nil {
+		t.Fatal(err)
+	}
+	if err := corin.c.Leave(ctx, corin.id); err != nil {
+		t.Fatal(err)
+	}
+	if err := corin.push(ctx); err != nil {
+		t.Fatal(err)
+	}
 	n := len(ruth.out)
 	x.sync(ruth)
-	if len(ruth.out) != n {
-		t.Errorf("of %d things %d still wait", n, len(ruth.out))
+	if len(ruth.out) != n || !ruth.state.Seat(corin.acct.Me).Due {
+		t.Fatalf("of %d things %d wait, %s; Corin is to be removed: %v", n, len(ruth.out), ruth.c.Outbox(ruth.id), ruth.state.Seat(corin.acct.Me).Due)
+	}
+	if last := ruth.out[n-1]; last.Stage != stageWaiting {
+		t.Errorf("what is said while stopped is made: stage %d", last.Stage)
 	}
 	ruth.mu.Lock()
 	for _, it := range ruth.out {
