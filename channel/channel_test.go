@@ -611,6 +611,12 @@ func FuzzParsePart(f *testing.F) {
 
 func FuzzParseWalk(f *testing.F) {
 	f.Add(make([]byte, walkSize))
+	w := walk{known: true}
+	w.enter(relay.NewBoxKey(), cfg)
+	for range blockHashes + 3 {
+		w.pass(new(relay.Cell))
+	}
+	f.Add(w.marshal())
 	f.Fuzz(func(t *testing.T, in []byte) {
 		w, err := parseWalk(in, cfg)
 		if err == nil && !bytes.Equal(w.marshal(), in) {
@@ -635,7 +641,7 @@ func BenchmarkStep(b *testing.B) {
 				tb.ruth.keep(d)
 				cells[j] = *c
 			}
-			tb.halden.walk.position = 0
+			tb.halden.walk.begin(cfg)
 			b.StartTimer()
 		}
 		got, d, err := tb.halden.Step(&cells[i%len(cells)], false)

@@ -14,7 +14,8 @@
 // then Follow it or leave it.
 //
 // Files: cell.go (a cell's bytes), body.go (what a head carries, chunks),
-// walk.go (the chain of boxes and its hashes), log.go (the Log and its state),
+// walk.go (the chain of boxes and its hashes), header.go (what a cell says of
+// them, and whether it is true), log.go (the Log and its state),
 // step.go (reading), seal.go (writing), parcel.go (what lies in invitation
 // boxes), file.go (what lies in a file's boxes).
 package channel

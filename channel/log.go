@@ -69,7 +69,25 @@ type room struct {
 	group   *mls.Group
 	key     []byte // of cells, in this epoch and box
 	pending *mls.PendingCommit
-	chunks  map[uint32][]byte // of this box and epoch, by position, not yet used by a head
+	chunks  map[uint32]chunk // of this box and epoch, by position, not yet used by a head
+}
+
+// A chunk is judged with the head that names it: it has no author of its own.
+type chunk struct {
+	against Contradiction
+	content []byte
+}
+
+func (c chunk) marshal() []byte { return append([]byte{byte(c.against)}, c.content...) }
+
+func parseChunk(in []byte) (chunk, error) {
+	r := wire.NewReader(in)
+	c := chunk{against: Contradiction(r.U8())}
+	if c.against > OtherPast {
+		r.Fail(wire.ErrMalformed)
+	}
+	c.content = r.Rest()
+	return c, r.Err()
 }
 
 // ErrNoRoom is returned for a room that this member is not in.
@@ -81,10 +99,13 @@ const (
 	keyGroup   = "g" // + room + key of mls
 	keyPending = "p" // + room
 	keyChunk   = "k" // + room + position
+	keyBlock   = "h" // + number: running hashes of this box
+	keyTold    = "n" // who told a newcomer the chain hash
 )
 
 func groupPrefix(r Room) string { return string([]byte{keyGroup[0], byte(r)}) }
 func pendingKey(r Room) string  { return string([]byte{keyPending[0], byte(r)}) }
+func blockKey(n uint32) string  { return string(wire.AppendU32([]byte(keyBlock), n)) }
 func chunkKey(r Room, position uint32) string {
 	return string(wire.AppendU32([]byte{keyChunk[0], byte(r)}, position))
 }
@@ -136,7 +157,7 @@ func (l *Log) Join(r Room, group *mls.Group) (Delta, error) {
 }
 
 func (l *Log) join(d *Delta, r Room, group *mls.Group) error {
-	x := &room{group: group, chunks: map[uint32][]byte{}}
+	x := &room{group: group, chunks: map[uint32]chunk{}}
 	l.rooms[r] = x
 	for _, p := range group.State() {
 		d.put(groupPrefix(r)+p.Key, p.Value)
@@ -195,7 +216,8 @@ func Load(cfg Config, pairs map[string][]byte) (*Log, error) {
 	}
 	groups := map[Room][]mls.Pair{}
 	pending := map[Room][]byte{}
-	chunks := map[Room]map[uint32][]byte{}
+	chunks := map[Room]map[uint32]chunk{}
+	blocks := map[uint32][]byte{}
 	for k, v := range pairs {
 		switch {
 		case len(k) >= 2 && k[:1] == keyGroup:
@@ -206,13 +228,24 @@ func Load(cfg Config, pairs map[string][]byte) (*Log, error) {
 		case len(k) == 1+1+4 && k[:1] == keyChunk:
 			r := Room(k[1])
 			if chunks[r] == nil {
-				chunks[r] = map[uint32][]byte{}
+				chunks[r] = map[uint32]chunk{}
 			}
-			chunks[r][binary.BigEndian.Uint32([]byte(k[2:]))] = v
+			if chunks[r][binary.BigEndian.Uint32([]byte(k[2:]))], err = parseChunk(v); err != nil {
+				return nil, fmt.Errorf("channel: room %d: a chunk: %w", r, err)
+			}
+		case len(k) == 1+4 && k[:1] == keyBlock:
+			blocks[binary.BigEndian.Uint32([]byte(k[1:]))] = v
+		case k == keyTold:
+			if l.walk.told, err = parseTold(v); err != nil {
+				return nil, fmt.Errorf("channel: stored state: %w", err)
+			}
 		}
 	}
+	if err := l.walk.restore(blocks); err != nil {
+		return nil, fmt.Errorf("channel: stored state: %w", err)
+	}
 	for r, state := range groups {
-		x := &room{chunks: map[uint32][]byte{}}
+		x := &room{chunks: map[uint32]chunk{}}
 		maps.Copy(x.chunks, chunks[r])
 		if x.group, err = mls.Load(state); err != nil {
 			return nil, fmt.Errorf("channel: room %d: %w", r, err)
@@ -235,6 +268,12 @@ func (l *Log) Box() *relay.Box { return l.walk.box }
 
 // Position is the place in Box of the next cell to Step.
 func (l *Log) Position() uint64 { return l.walk.position }
+
+// Passed tells whether c is the cell that was read at a position of Box before
+// this one.
+func (l *Log) Passed(position uint64, c *relay.Cell) bool {
+	return position < l.walk.position && after(l.walk.at(position), c) == l.walk.at(position+1)
+}
 
 // Epoch is the plenary's.
 func (l *Log) Epoch() uint64 { return l.rooms[Plenary].group.Epoch() }

@@ -20,6 +20,17 @@ type Got struct {
 	Own     bool              // one's own: the payload, or the commit, is in the outbox
 	Older   bool              // one's own, and newer than this state: an older copy of the vault
 	Bad     error             // a member of the room made something that is no entry: shown, never fatal
+
+	// Seen is the position in this box up to which its maker says it had read,
+	// and Against what its header, or that of a chunk that it names, contradicts.
+	// No signature covers headers: of a false one, Author or the relay is the
+	// source. Without Author it may be anybody in the room.
+	Seen    uint64
+	Against Contradiction
+
+	// A newcomer's only: two seats agree on what was before, against Outvoted,
+	// who had told it first. What Cleared was reported for is void.
+	Outvoted, Cleared []byte
 }
 
 // Step takes the cell at Position. own says that the outbox holds this very
@@ -33,6 +44,9 @@ func (l *Log) Step(c *relay.Cell, own bool) (*Got, Delta, error) {
 		return nil, nil, err
 	}
 	l.walk.pass(c)
+	if b := l.walk.block(); b != nil {
+		d.put(blockKey(uint32(l.walk.position/blockHashes-1)), b)
+	}
 	if l.walk.position == wire.BoxCapacity {
 		if err := l.nextPart(&d); err != nil {
 			return nil, nil, err
@@ -53,23 +67,25 @@ func (l *Log) read(d *Delta, c *relay.Cell, own bool, at Place) (*Got, error) {
 			got.Bad = err
 			return got, nil
 		}
-		if !l.walk.known {
-			l.walk.chain, l.walk.known = h.Chain, true
-			got.Place.Chain, got.Place.Known = h.Chain, true
-		}
-		switch k {
-		case kindChunk:
+		got.Seen, got.Against = h.Position, l.walk.check(h)
+		switch {
+		case k == kindChunk:
 			p := uint32(l.walk.position)
-			x.chunks[p] = content
-			d.put(chunkKey(r, p), content)
+			x.chunks[p] = chunk{got.Against, content}
+			d.put(chunkKey(r, p), x.chunks[p].marshal())
 			return nil, nil
-		case kindCover:
+		case k == kindCover && got.Against == Agrees:
 			return nil, nil
-		}
-		if own {
+		case k == kindCover:
+			got.Bad = errCover
+			return got, nil
+		case own:
 			return got, nil
 		}
-		return l.head(d, got, x, content)
+		if got, err = l.head(d, got, x, content); got.Author != nil {
+			l.learn(d, got, h)
+		}
+		return got, err
 	}
 	return nil, nil
 }
@@ -82,7 +98,8 @@ func (l *Log) head(d *Delta, got *Got, x *room, content []byte) (*Got, error) {
 	if err != nil {
 		return bad(err)
 	}
-	message, err := b.resolve(x.chunk)
+	fetch := x.fetch(&got.Against)
+	message, err := b.resolve(fetch)
 	if err != nil {
 		return bad(err)
 	}
@@ -113,7 +130,7 @@ func (l *Log) head(d *Delta, got *Got, x *room, content []byte) (*Got, error) {
 		if err != nil {
 			return bad(err)
 		}
-		if got.Payload, err = inner.resolve(x.chunk); err != nil {
+		if got.Payload, err = inner.resolve(fetch); err != nil {
 			return bad(err)
 		}
 		l.forget(d, got.Room, inner)
@@ -132,9 +149,21 @@ func identity(g *mls.Group, leaf mls.LeafIndex) []byte {
 	return nil
 }
 
-var errElsewhere = errors.New("channel: a message that was made for another box")
+var (
+	errElsewhere = errors.New("channel: a message that was made for another box")
+	errCover     = errors.New("channel: cover whose header is false")
+)
 
-func (x *room) chunk(position uint32) []byte { return x.chunks[position] }
+// fetch gives chunks to a head, which answers for what their headers say.
+func (x *room) fetch(against *Contradiction) func(position uint32) []byte {
+	return func(position uint32) []byte {
+		c := x.chunks[position]
+		if *against == Agrees {
+			*against = c.against
+		}
+		return c.content
+	}
+}
 
 // forget drops chunks that their head has used.
 func (l *Log) forget(d *Delta, r Room, b body) {
@@ -212,6 +241,13 @@ func (l *Log) nextPart(d *Delta) error {
 // nextBox closes this box and goes to another. Commits and chunks that were
 // made for this one are void.
 func (l *Log) nextBox(d *Delta, enter func()) error {
+	for n := range uint32(l.walk.position / blockHashes) {
+		d.delete(blockKey(n))
+	}
+	if l.walk.told != nil {
+		l.walk.told = nil
+		l.saveTold(d)
+	}
 	l.walk.close()
 	enter()
 	for r, x := range l.rooms {

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"crypto/sha256"
+	"fmt"
 
 	"parley/internal/wire"
 	"parley/relay"
@@ -16,8 +17,10 @@ type walk struct {
 	id       relay.BoxID
 	position uint64
 	running  Hash
+	past     []Hash // running at every position of this box before
 	chain    Hash
-	known    bool // the chain hash is known: a newcomer takes it from the first header it reads
+	known    bool  // the chain hash is known: a newcomer takes it from the first header it reads
+	told     *told // by whom, in a newcomer's first box, until another said the same
 }
 
 // Config fixes the terms of a dialogue's boxes, in days. All members need the
@@ -42,18 +45,32 @@ func (w *walk) more(cfg Config) {
 
 func (w *walk) begin(cfg Config) {
 	w.box = w.key.Box(cfg.Retention, cfg.Idle)
-	w.position = 0
+	w.position, w.past = 0, nil
 	w.id = w.box.ID()
 	w.running = sha256.Sum256(append([]byte("parley box v1\x00"), w.id[:]...))
 }
 
 // pass takes a cell into the running hash.
 func (w *walk) pass(c *relay.Cell) {
-	h := sha256.New()
-	h.Write(w.running[:])
-	h.Write(c[:])
-	h.Sum(w.running[:0])
+	w.past = append(w.past, w.running)
+	w.running = after(w.running, c)
 	w.position++
+}
+
+func after(running Hash, c *relay.Cell) (sum Hash) {
+	h := sha256.New()
+	h.Write(running[:])
+	h.Write(c[:])
+	h.Sum(sum[:0])
+	return sum
+}
+
+// at is the running hash at a position of this box that was reached.
+func (w *walk) at(position uint64) Hash {
+	if position == w.position {
+		return w.running
+	}
+	return w.past[position]
 }
 
 // close takes the box, up to where it ended, into the hash over all boxes.
@@ -64,23 +81,56 @@ func (w *walk) close() {
 	w.chain = sha256.Sum256(append(b, w.running[:]...))
 }
 
-func (w *walk) header() header {
-	return header{Position: w.position, Running: w.running, Chain: w.chain}
+// Past running hashes are stored in blocks, so that a cell costs a small write:
+// the walk has those of the block that is not full yet.
+const (
+	blockHashes = 32
+	blockSize   = blockHashes * 32
+)
+
+// tail are the hashes of the block that is not full.
+func (w *walk) tail() []Hash { return w.past[len(w.past)-int(w.position%blockHashes):] }
+
+// block is the last full block, where one has just become full; otherwise nil.
+func (w *walk) block() []byte {
+	if w.position == 0 || w.position%blockHashes != 0 {
+		return nil
+	}
+	return joinHashes(nil, w.past[len(w.past)-blockHashes:])
 }
 
-const walkSize = 32 + 4 + 8 + 32 + 32 + 1
+func joinHashes(b []byte, l []Hash) []byte {
+	for i := range l {
+		b = append(b, l[i][:]...)
+	}
+	return b
+}
+
+func splitHashes(b []byte) []Hash {
+	l := make([]Hash, len(b)/32)
+	for i := range l {
+		l[i] = Hash(b[32*i:])
+	}
+	return l
+}
+
+const walkSize = 32 + 4 + 8 + 32 + 32 + 1 // without the tail
 
 func (w *walk) marshal() []byte {
-	b := append(make([]byte, 0, walkSize), w.root.Bytes()...)
+	b := append(make([]byte, 0, walkSize+blockSize), w.root.Bytes()...)
 	b = wire.AppendU32(b, w.part)
 	b = wire.AppendU64(b, w.position)
 	b = append(append(b, w.running[:]...), w.chain[:]...)
 	if w.known {
-		return append(b, 1)
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
 	}
-	return append(b, 0)
+	return joinHashes(b, w.tail())
 }
 
+// parseWalk leaves out what is stored apart: full blocks, and who told a
+// newcomer.
 func parseWalk(in []byte, cfg Config) (walk, error) {
 	var w walk
 	r := wire.NewReader(in)
@@ -97,6 +147,24 @@ func parseWalk(in []byte, cfg Config) (walk, error) {
 	w.position = r.U64()
 	r.Fill(w.running[:])
 	r.Fill(w.chain[:])
-	w.known = r.U8() == 1
+	known := r.U8()
+	w.known = known == 1
+	if known > 1 || w.position >= wire.BoxCapacity {
+		r.Fail(wire.ErrMalformed)
+	}
+	w.past = splitHashes(r.Bytes(int(w.position % blockHashes * 32)))
 	return w, r.Done()
+}
+
+// restore puts the full blocks before the tail.
+func (w *walk) restore(blocks map[uint32][]byte) error {
+	full := make([]Hash, 0, wire.BoxCapacity)
+	for i := range uint32(w.position / blockHashes) {
+		if len(blocks[i]) != blockSize {
+			return fmt.Errorf("block %d of the box: %w", i, wire.ErrMalformed)
+		}
+		full = append(full, splitHashes(blocks[i])...)
+	}
+	w.past = append(full, w.past...)
+	return nil
 }

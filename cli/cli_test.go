@@ -37,6 +37,7 @@ func TestExplain(t *testing.T) {
 		{&vault.InUseError{PID: 7, Note: "the application"}, 7},
 		{dialogue.ErrWord, 8},
 		{errAlarm, 8},
+		{client.ErrUnfaithful, 8},
 	} {
 		code, text, hint := a.explain(c.err)
 		if code != c.code {

@@ -35,6 +35,7 @@ type dialogueLine struct {
 	Unread   int      `json:"unread"`
 	Waits    int      `json:"tasks"` // things that wait for this person
 	Alarms   int      `json:"alarms"`
+	Stopped  bool     `json:"stopped,omitempty"` // nothing goes out until words were compared
 	Relay    string   `json:"relay"`
 	State    string   `json:"state,omitempty"` // of what was just made: room or waiting
 	Problem  string   `json:"problem,omitempty"`
@@ -43,7 +44,7 @@ type dialogueLine struct {
 func (a *app) lineOf(d client.Dialogue) dialogueLine {
 	l := dialogueLine{
 		ID: string(d.ID), Title: d.Title, Standing: string(d.Standing), Track: trackName(d.Rules.Track), Relay: d.Relay,
-		Missing: d.Missing, Waits: len(d.Tasks), Alarms: len(d.Alarms),
+		Missing: d.Missing, Waits: len(d.Tasks), Alarms: len(d.Alarms), Stopped: d.Stopped,
 	}
 	for _, s := range d.Sides {
 		l.Sides = append(l.Sides, s.Name)

@@ -14,8 +14,9 @@
 //	5  against the rules of the dialogue, or of its cards
 //	6  waiting: for the others, or for the relay; nothing is lost
 //	7  the vault is in use by another process
-//	8  safety warning: sync, read, seats or doctor met an alarm that none of
-//	   them had shown before, or the words heard were not the right ones
+//	8  safety warning: sync, read, say, seats or doctor met an alarm that none
+//	   of them had shown before (they did their work), the relay does not give
+//	   what it gave before, or the words heard were not the right ones
 //
 // exit.go is the one place that maps errors to them.
 //

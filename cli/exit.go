@@ -72,6 +72,7 @@ var kinds = []struct {
 	{client.ErrCardRevoked, exitRules, "", ""},
 	{client.ErrCardExpired, exitRules, "", ""},
 	{client.ErrCard, exitUsage, "", ""},
+	{client.ErrUnfaithful, exitSafety, "", "cli.hint.unfaithful"},
 	{client.ErrOffline, exitWaiting, "", "cli.hint.offline"},
 	{client.ErrNotSeated, exitWaiting, "", "cli.hint.notseated"},
 	{client.ErrWaiting, exitWaiting, "", "cli.hint.offline"},

@@ -32,7 +32,8 @@ type seatLine struct {
 	Seconds    int      `json:"seconds"` // further uses of the card
 	Dialogue   string   `json:"dialogue,omitempty"`
 	Card       string   `json:"card,omitempty"`
-	State      string   `json:"state,omitempty"` // of what was just done: room or waiting
+	Silent     string   `json:"silent_since,omitempty"` // nothing was heard from it since, for a day or more
+	State      string   `json:"state,omitempty"`        // of what was just done: room or waiting
 }
 
 var (
@@ -53,7 +54,7 @@ func (a *app) lineOfSeat(x client.Seat) seatLine {
 		ID: x.ID.String(), Name: x.Name, Side: x.SideName, Role: roles[x.Role], Capacity: capacities[x.Capacity],
 		Status: statuses[x.Status], Head: x.Head, Me: x.Me, Due: x.Due, GoneBy: x.GoneBy,
 		VerifiedBy: append([]string{}, x.VerifiedBy...), Lost: a.w.Loss(x.Lost),
-		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Seconds: x.Seconds,
+		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Silent: stamp(x.SilentSince), Seconds: x.Seconds,
 	}
 }
 
@@ -317,6 +318,14 @@ func (s *session) seats(prefix string) error {
 			return err
 		}
 	}
+	for _, x := range d.Seats {
+		if text := s.a.w.Silence(x, time.Now()); text != "" {
+			fmt.Fprintln(s.a.Err, clean(text))
+		}
+	}
+	if text := s.a.w.Still(d, time.Now()); text != "" {
+		fmt.Fprintln(s.a.Err, clean(text))
+	}
 	s.unsettled(d)
 	return s.warnNew(d)
 }
@@ -341,6 +350,9 @@ func (s *session) unsettled(d client.Dialogue) {
 			}
 		}
 		s.a.tell("cli.said.unconfirmed", "names", names)
+	}
+	if d.Stopped {
+		s.a.tell("cli.said.stopped", "dialogue", string(d.ID))
 	}
 	if d.Problem != nil {
 		_, text, hint := s.a.explain(d.Problem)

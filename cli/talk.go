@@ -186,9 +186,6 @@ func (s *session) said(id client.ID, r dialogue.Room, event dialogue.EventID) er
 	if err != nil {
 		return err
 	}
-	if _, err := s.warn(d, false); err != nil {
-		return err
-	}
 	list, err := s.Messages(id, client.Query{Room: r})
 	if err != nil {
 		return err
@@ -201,7 +198,13 @@ func (s *session) said(id client.ID, r dialogue.Room, event dialogue.EventID) er
 			s.a.tell("cli.said.back", "readers", m.Readers)
 		}
 		delivery, _ := s.a.delivery(m.State == client.StateRoom)
-		return s.a.result(s.a.lineOfMessage(m, d), delivery)
+		if d.Stopped && m.State == client.StateWaiting {
+			delivery = s.a.t("cli.said.held", "dialogue", string(d.ID))
+		}
+		if err := s.a.result(s.a.lineOfMessage(m, d), delivery); err != nil {
+			return err
+		}
+		return s.warnNew(d)
 	}
 	return client.ErrNoMessage
 }

@@ -33,6 +33,7 @@ type heldEntry struct {
 
 type heldPlace struct {
 	_        struct{} `cbor:",toarray"`
+	Part     uint32
 	Position uint64
 	Running  dialogue.Hash
 	Chain    dialogue.Hash
@@ -40,7 +41,7 @@ type heldPlace struct {
 
 func (m *member) hold(sp *vault.Space, got *channel.Got, e dialogue.Entry) error {
 	h := heldEntry{Room: e.Room, Author: e.Author, Commit: e.Commit, Members: e.Members, Epoch: got.Place.Epoch,
-		Place: heldPlace{Position: got.Place.Position, Running: got.Place.Running, Chain: got.Place.Chain}}
+		Place: heldPlace{Part: got.Place.Part, Position: got.Place.Position, Running: got.Place.Running, Chain: got.Place.Chain}}
 	if e.Event != nil {
 		h.Event = e.Event.Marshal()
 	}
@@ -152,7 +153,7 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 			}
 			e.Event = &event
 		}
-		place := channel.Place{Epoch: h.Epoch, Position: h.Place.Position, Running: h.Place.Running, Chain: h.Place.Chain, Known: true}
+		place := channel.Place{Epoch: h.Epoch, Part: h.Place.Part, Position: h.Place.Position, Running: h.Place.Running, Chain: h.Place.Chain, Known: true}
 		if err := m.fold(sp, place, e); err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func (m *member) myTurn(key string, order []dialogue.SeatID, first time.Duration
 
 // chores does what is due. The log has been read to its end, and m.mu is held.
 func (m *member) chores() error {
-	if m.log == nil || m.acct.Standing != StandingIn || m.me() == nil || m.me().Status != dialogue.In {
+	if m.log == nil || m.acct.Standing != StandingIn || m.me() == nil || m.me().Status != dialogue.In || m.acct.Doubts.Stopped {
 		return nil
 	}
 	if !m.anyChore() {

@@ -117,7 +117,7 @@ func (m *member) fileWaiting() *item {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, it := range m.out {
-		if it.File != nil && !it.File.sent() && !it.Back {
+		if it.File != nil && !it.File.sent() && !it.Back && !m.held(it) {
 			return it
 		}
 	}

@@ -41,6 +41,7 @@ func (m *member) fold(sp *vault.Space, place channel.Place, e dialogue.Entry) er
 
 // keep makes next the state and acts on the notes.
 func (m *member) keep(sp *vault.Space, next *dialogue.State, notes []dialogue.Note, place channel.Place, e dialogue.Entry) error {
+	before := m.state
 	m.state = next
 	// Most entries of one minute leave the skeleton as it is.
 	if b := next.Marshal(); !bytes.Equal(b, m.stored) {
@@ -48,6 +49,7 @@ func (m *member) keep(sp *vault.Space, next *dialogue.State, notes []dialogue.No
 			return err
 		}
 		m.stored = b
+		m.noteChanges(before, next, place)
 	}
 	for _, n := range notes {
 		if err := m.act(sp, n, place, e); err != nil {
@@ -68,6 +70,7 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 	case dialogue.Welcome:
 		return m.welcomed(sp, n, b)
 	case dialogue.Verify:
+		m.began(n.Event)
 		return m.reading(sp, n, b, place)
 	case dialogue.Charter:
 		return m.charterGiven(sp, n, b, e)
@@ -81,6 +84,13 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 		}
 	case dialogue.Invite:
 		m.toLook.ring()
+	}
+	if n.Kind == dialogue.NoteVerified {
+		if h, ok := decodeBody[dialogue.Heard](*e.Event); ok {
+			if err := m.matched(sp, n.By, h); err != nil {
+				return err
+			}
+		}
 	}
 	switch n.Kind {
 	case dialogue.NoteRefused, dialogue.NoteUnknown:
@@ -127,10 +137,13 @@ func (m *member) record(sp *vault.Space, n dialogue.Note, r record, e dialogue.E
 	} else if e.Commit != nil {
 		r.Time = e.Commit.Time
 	}
-	r.LogTime, r.Read = m.state.LogTime, m.c.minute()
+	r.Read = m.c.minute()
+	if m.state != nil {
+		r.LogTime = m.state.LogTime
+	}
 	seq := m.acct.NextSeq
 	m.acct.NextSeq++
-	if n.Kind == dialogue.NoteAttempt || n.Kind == dialogue.NoteCharter {
+	if alarmKinds[n.Kind] != "" {
 		if err := sp.Put(numbered(keyAlarm, seq), wire.Marshal(r)); err != nil {
 			return err
 		}

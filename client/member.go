@@ -75,6 +75,11 @@ type account struct {
 	Commits  [maxRooms]uint64  // by side room: log time of its last commit
 
 	Adding [maxRooms]addition // by side room: who was added and has no Welcome yet
+
+	Doubts  doubts
+	Changes changes
+	Head    uint64 // of the box that the log stands in, as far as the relay ever showed
+	ReadAt  uint64 // when the log was last read to its end, minutes since 1970
 }
 
 // An addition is a commit in a side room whose Welcome is still to come.

@@ -120,21 +120,21 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 		m.mu.Unlock()
 		return nil
 	}
-	box, from, mode := m.log.Box(), m.log.Position(), relay.Mode1
-	if !m.caughtUp {
-		mode = relay.Mode64
-	}
+	q := m.question()
 	m.mu.Unlock()
 	r, err := m.relay()
 	if err != nil {
 		return err
 	}
-	page, err := r.Do(ctx, relay.Exchange{Box: box, From: from, Mode: mode, Wait: wait})
+	page, err := r.Do(ctx, relay.Exchange{Box: q.box, From: q.from, Mode: q.mode, Wait: wait})
 	if err != nil {
 		return err
 	}
+	if err := m.faithful(q, page); err != nil {
+		return err
+	}
 	m.setOnline(true, nil)
-	if _, err := m.take(box, page); err != nil {
+	if _, err := m.take(q.box, page); err != nil {
 		return err
 	}
 	return m.proceed()
@@ -161,6 +161,9 @@ func (m *member) proceed() error {
 	defer m.mu.Unlock()
 	if !m.caughtUp || m.log == nil {
 		return nil
+	}
+	if err := m.dropVoid(); err != nil {
+		return err
 	}
 	if err := m.chores(); err != nil {
 		return err

@@ -59,8 +59,13 @@ type cellInfo struct {
 	_      struct{} `cbor:",toarray"`
 	Hash   [32]byte
 	posted bool
+	at     uint64      // where the relay said it lies, plus one
 	cell   *relay.Cell // as long as it was not read from the vault again
 }
+
+// elsewhere tells whether the relay said that a cell of a chain box lies in
+// another place than where it was read.
+func (c *cellInfo) elsewhere(position uint64) bool { return c.at > 0 && c.at-1 != position }
 
 // A commitItem is a staged commit.
 type commitItem struct {
@@ -228,7 +233,7 @@ func (m *member) make(sp *vault.Space) error {
 
 // makeable tells whether an item can take its next step.
 func (m *member) makeable(it *item) bool {
-	if !m.writes() || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
+	if !m.writes() || m.held(it) || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
 		return false
 	}
 	if it.Stage == stageChunks {
@@ -322,7 +327,7 @@ func placed(positions []uint32) []uint32 {
 // chain box it is for, or nil for an item's own box.
 func (m *member) next() (it *item, index int) {
 	for _, it := range m.out {
-		if it.Kind != itemParcel && !m.writes() {
+		if it.Kind != itemParcel && !m.writes() || m.held(it) {
 			continue
 		}
 		for i := range it.Cells {
@@ -378,7 +383,7 @@ func (m *member) post(ctx context.Context, it *item, i int, box *relay.Box, cell
 	if err != nil {
 		return err
 	}
-	_, err = r.Do(ctx, relay.Exchange{Box: box, Append: cell, Mode: relay.Mode1})
+	page, err := r.Do(ctx, relay.Exchange{Box: box, Append: cell, Mode: relay.Mode1})
 	if err != nil && !errors.Is(err, relay.ErrFull) && !errors.Is(err, relay.ErrGone) {
 		return err
 	}
@@ -386,6 +391,9 @@ func (m *member) post(ctx context.Context, it *item, i int, box *relay.Box, cell
 	defer m.mu.Unlock()
 	if i < len(it.Cells) && it.Cells[i].Hash == sha256.Sum256(cell[:]) {
 		it.Cells[i].posted = true
+		if err == nil {
+			it.Cells[i].at = page.Appended + 1
+		}
 	}
 	if it.Kind == itemParcel && allPosted(it) {
 		return m.update(func(sp *vault.Space) error { return m.drop(sp, it) })
@@ -476,5 +484,8 @@ func (m *member) settled() bool {
 // canSettle tells whether an item is on its way, rather than waiting for
 // others to do something.
 func (m *member) canSettle(it *item) bool {
+	if m.held(it) {
+		return false
+	}
 	return it.Stage != stageWaiting || m.makeable(it) || it.File != nil && !it.File.sent()
 }

@@ -35,8 +35,11 @@ func (m *member) take(box *relay.Box, page relay.Page) (n int, err error) {
 				}
 				n++
 				if m.log == nil || m.log.Box().ID() != box.ID() {
-					break
+					return nil
 				}
+			}
+			if page.Next <= m.log.Position() {
+				m.acct.ReadAt = m.c.minute()
 			}
 			return nil
 		})
@@ -70,12 +73,21 @@ func (m *member) cell(sp *vault.Space, c *relay.Cell) error {
 			return err
 		}
 	}
+	if own != nil && own.it.Cells[own.index].elsewhere(position) {
+		if err := m.relayAlarm(sp, box, AlarmOther); err != nil {
+			return err
+		}
+	}
 	if got != nil {
+		if err := m.compare(sp, box, got); err != nil {
+			return err
+		}
 		if err := m.entry(sp, got, own); err != nil {
 			return err
 		}
 	}
 	if m.log != nil && m.log.Box().ID() != box {
+		m.acct.Head = 0
 		return m.void(sp, func(*item) bool { return true })
 	}
 	return nil
@@ -166,6 +178,9 @@ func (m *member) commitEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry
 				if err := m.drop(sp, own.it); err != nil {
 					return err
 				}
+			}
+			if !m.couldSee(got.Place, got.Seen, e, n.Reason) {
+				notes = nil // a race that somebody lost
 			}
 			return m.keep(sp, next, notes, got.Place, e)
 		}

@@ -64,6 +64,8 @@ func (m *member) show() Dialogue {
 	d.Reading = m.readingView(d.Seats)
 	d.Tasks = m.tasks(&d)
 	d.Alarms = m.alarms(d.Seats)
+	d.Stopped = m.acct.Doubts.Stopped
+	d.StillSince, d.StillBy = m.standstill()
 	return d
 }
 
@@ -111,6 +113,7 @@ func (m *member) seat(x *dialogue.Seat) Seat {
 		s.Words = x.Post.Words(m.state.Rules.Language)
 		s.Missing = m.sideNames(m.state.Missing(x))
 	}
+	s.SilentSince = m.silentSince(x)
 	s.MayDo = m.mayDo(x)
 	return s
 }
@@ -246,15 +249,14 @@ func (m *member) alarms(seats []Seat) []Alarm {
 	}
 	for i := len(m.alarming) - 1; i >= 0; i-- {
 		rec := &m.alarming[i]
-		kind := AlarmAttempt
-		if rec.Note == dialogue.NoteCharter {
-			kind = AlarmCharter
+		if rec.Note == NoteStopped && (!m.acct.Doubts.Stopped || slices.ContainsFunc(l, func(a Alarm) bool { return a.Kind == AlarmStopped })) {
+			continue // it is over
 		}
-		for _, s := range seats {
-			if s.ID == rec.Seat {
-				l = append(l, Alarm{Kind: kind, Seat: s, Time: minuteTime(rec.Time)})
-			}
+		a := Alarm{Kind: alarmKinds[rec.Note], Time: minuteTime(rec.Time)}
+		if j := slices.IndexFunc(seats, func(s Seat) bool { return s.ID == rec.Seat }); j >= 0 {
+			a.Seat = seats[j]
 		}
+		l = append(l, a)
 	}
 	return l
 }

@@ -224,6 +224,8 @@ func (m *member) canWrite(r dialogue.Room) WhyNot {
 		return WhyNotThere
 	case r == dialogue.Plenary && len(m.state.Disagreed()) > 0:
 		return WhyMissing
+	case m.acct.Doubts.Stopped:
+		return WhyStopped
 	}
 	members := m.members(r)
 	if m.adding(r) || len(m.state.Strangers(r, members))+len(m.state.Absent(r, members)) > 0 {

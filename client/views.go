@@ -54,6 +54,13 @@ type Dialogue struct {
 	Alarms      []Alarm
 	Reading     *Reading // the latest reading of words that still counts, or nil
 	LogTime     time.Time
+
+	Stopped bool // two seats contradicted what this vault read: nothing goes out until words were compared
+
+	// Log time stands still since, because StillBy alone (0: the convenor) has
+	// spoken for a day or more; or the zero time.
+	StillSince time.Time
+	StillBy    dialogue.SideID
 }
 
 // A Side is a delegation.
@@ -78,6 +85,8 @@ type Seat struct {
 	Head     bool
 	Due      bool // to be removed; the others' computers do it
 	GoneBy   string
+
+	SilentSince time.Time // nothing was heard from it since, for a day or more; or the zero time
 
 	VerifiedBy []string // names of who heard the words
 	Lost       dialogue.Loss
@@ -117,6 +126,7 @@ const (
 	WhyMissing  WhyNot = "missing"  // a side has not agreed to the rules
 	WhyNotIn    WhyNot = "notin"    // not seated, or no longer
 	WhyChanging WhyNot = "changing" // its members are not those of the seat plan yet; what one writes waits
+	WhyStopped  WhyNot = "stopped"  // words have to be compared first; what one writes waits
 	WhyNotThere WhyNot = "notthere" // the room is not founded, or one has not been let in yet
 )
 
@@ -152,6 +162,14 @@ const (
 	AlarmSecondUse AlarmKind = "seconduse" // a card was used twice
 	AlarmAttempt   AlarmKind = "attempt"   // a seat tried what the rules do not allow
 	AlarmCharter   AlarmKind = "charter"   // a seat told newcomers another past than this one
+
+	// Seat is zero in what follows, where the relay alone is meant, or where
+	// somebody in the room did it and nobody can tell who.
+	AlarmContradicted AlarmKind = "contradicted" // a seat had read something else than this vault: it or the relay shows something false
+	AlarmStopped      AlarmKind = "stopped"      // two seats had
+	AlarmShorter      AlarmKind = "shorter"      // the relay has less than it had
+	AlarmOther        AlarmKind = "other"        // the relay gives something else than it gave
+	AlarmVanished     AlarmKind = "vanished"     // the relay lost something before its time
 )
 
 // A Message is a line in a room: somebody's words, a file, or a notice by

@@ -462,6 +462,7 @@ func orva() *double {
 	corin := in(5, "Corin Vash", 2, "Ruth Abernay")
 	corin.Head = true
 	tamsin := in(6, "Tamsin Drey", 2)
+	tamsin.SilentSince = now.Add(-50 * time.Hour)
 	tamsin.Lost, tamsin.Capacity = dialogue.LossKey, dialogue.SemiOfficial
 	josse := in(7, "Josse Kellan", 2)
 	josse.Status, josse.Words, josse.Missing = dialogue.Arrived, []string{"harvest", "window", "copper", "evening"}, []string{"North side"}
@@ -479,7 +480,9 @@ func orva() *double {
 	t.Tasks = []client.Task{{Kind: client.TaskApprove, Seat: josse}, {Kind: client.TaskListen, Seat: corin}, {Kind: client.TaskBack, Seat: mira},
 		{Kind: client.TaskInvite, Seat: client.Seat{Side: 3, SideName: "Lake towns"}}}
 	t.Alarms = []client.Alarm{{Kind: client.AlarmSecondUse, Seat: oake}, {Kind: client.AlarmAttempt, Seat: tamsin, Time: now.Add(-time.Hour)},
-		{Kind: client.AlarmCharter, Seat: tamsin, Time: now.Add(-time.Hour)}}
+		{Kind: client.AlarmCharter, Seat: tamsin, Time: now.Add(-time.Hour)}, {Kind: client.AlarmStopped, Time: now.Add(-time.Minute)},
+		{Kind: client.AlarmContradicted, Seat: corin, Time: now.Add(-time.Minute)}, {Kind: client.AlarmShorter, Time: now.Add(-time.Minute)}}
+	t.StillSince, t.StillBy = now.Add(-30*time.Hour), 2
 	t.Unconfirmed = []string{"", "South side"}
 	t.Reading = &client.Reading{ID: dialogue.NewEventID(), Reader: corin, Words: sixWords[:5], Heard: []string{"Ruth Abernay"}}
 	fill(t, ruth, halden, mira, corin)
@@ -490,6 +493,7 @@ func orva() *double {
 	me := client.Seat{ID: seatID(1), Name: "Mira Estvale", Role: dialogue.Convenor, Status: dialogue.In, Me: true}
 	offline.Seats, offline.Me = []client.Seat{me}, me
 	offline.Sides = []client.Side{{ID: 1, Name: "Harbour"}, {ID: 2, Name: "Coast"}}
+	offline.Stopped = true
 	offline.Missing = []string{"Harbour", "Coast"}
 	offline.Rooms = []client.Room{{Why: client.WhyMissing}}
 	waiting := newTable("22222222", "A card was used", dialogue.Preset(dialogue.TrackOne))

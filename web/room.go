@@ -79,6 +79,7 @@ type line struct {
 	Filed        bool
 	File         fileLine
 	Back         string // who would read it now
+	Held         bool   // it waits until words were compared
 }
 
 // A quoted is the line that another answers. Its name is empty if it is gone.
@@ -198,7 +199,7 @@ func beginning(s string) string {
 
 // roomHead is what surrounds the talk of a room.
 func (a *App) roomHead(d client.Dialogue, r client.Room, w *words.Words) *roomMain {
-	m := &roomMain{Room: r, Name: w.T("room.everyone"), CanWrite: r.CanWrite || r.Why == client.WhyChanging, MaxFile: w.Bytes(wire.MaxFile)}
+	m := &roomMain{Room: r, Name: w.T("room.everyone"), CanWrite: r.CanWrite || r.Why == client.WhyChanging || r.Why == client.WhyStopped, MaxFile: w.Bytes(wire.MaxFile)}
 	n := len(r.Readers)
 	if r.Room == dialogue.Plenary {
 		m.Send, m.Label = w.T("room.send.all"), w.T("room.label.all")
@@ -277,10 +278,7 @@ func (b *lineMaker) line(m client.Message) line {
 	}
 	if m.Notice != nil {
 		l.Notice = b.w.Notice(*m.Notice)
-		switch m.Notice.Kind {
-		case dialogue.NoteSecondUse, dialogue.NoteAttempt, dialogue.NoteCharter:
-			l.Alarm = true
-		}
+		l.Alarm = m.Notice.IsAlarm()
 		return l
 	}
 	i := slices.IndexFunc(b.d.Seats, func(s client.Seat) bool { return s.ID == m.Seat })
@@ -295,6 +293,7 @@ func (b *lineMaker) line(m client.Message) line {
 	if m.File != nil {
 		l.Filed, l.File = true, b.file(m)
 	}
+	l.Held = b.d.Stopped && m.State == client.StateWaiting
 	if m.State == client.StateBack {
 		l.Back = b.w.List(m.Readers)
 	}

@@ -17,6 +17,7 @@ type seatsMain struct {
 	Invite bool
 	Laying bool // the dialogue was started, and its beginning is not back from the relay yet
 	Leave  bool
+	Still  string // that shared time stands still, and why
 }
 
 // A seatGroup is a side's seats in the table.
@@ -37,6 +38,7 @@ type seatRow struct {
 	Open   bool   // not yet
 	Detail string // by whom, or why not
 	By     string // who let it in, or made its card
+	Silent string // since when nothing was heard from it
 }
 
 func (a *App) seats(q *request) (result, error) {
@@ -52,6 +54,7 @@ func (a *App) seats(q *request) (result, error) {
 			heard++
 		}
 	}
+	m.Still = w.Still(d, a.cfg.Now().Local())
 	m.Lead = w.T("seats.lead", "n", n) + " " + w.T("seats.verified", "n", heard)
 	for _, side := range append(slices.Clone(d.Sides), client.Side{Name: w.T("side.none")}) {
 		g := seatGroup{Name: side.Name, Mark: mark(side.ID), Agreed: side.Agreed, NoSide: side.ID == 0}
@@ -91,6 +94,7 @@ func (a *App) seatRow(s client.Seat, w *words.Words) seatRow {
 		r.As = w.T("seat.head") + w.T("pattern.comma") + w.Capacity(s.Capacity)
 	}
 	now := a.cfg.Now().Local()
+	r.Silent = w.Silence(s, now)
 	switch s.Status {
 	case dialogue.Invited:
 		r.Status, r.Open = w.T("status.invited"), true

@@ -321,8 +321,8 @@ func chatter(w *World, messages int, do func(i int)) {
 		}
 	}
 	for _, p := range w.People {
-		if d := p.Dialogue(); d.Standing != client.StandingIn {
-			w.T.Errorf("%s is %s: %v", p.Name, d.Standing, d.Problem)
+		if d := p.Dialogue(); d.Standing != client.StandingIn || len(d.Alarms) > 0 {
+			w.T.Errorf("%s is %s: %v, alarms %+v", p.Name, d.Standing, d.Problem, d.Alarms)
 		}
 	}
 }

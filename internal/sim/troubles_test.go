@@ -207,6 +207,9 @@ func (d *drama) judge() {
 		if s := p.Dialogue().Standing; s == client.StandingLost || s == client.StandingRefused {
 			d.T.Errorf("%s is %s: %v", p.Name, s, p.Dialogue().Problem)
 		}
+		if a := p.Dialogue().Alarms; len(a) > 0 {
+			d.T.Errorf("%s is alarmed among honest people: %+v", p.Name, a)
+		}
 		if o := p.Outbox(p.ID()); !strings.Contains(o, " 0 unreadable") {
 			d.T.Errorf("%s: %s", p.Name, o)
 		}

@@ -3,8 +3,10 @@ package sim
 import (
 	"context"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +31,8 @@ type World struct {
 	disk  *vfs.MemFS // the relay's
 	relay *server.Relay
 	dir   string
+
+	others []*server.Relay // faces of a relay that lies
 }
 
 // New makes a world with an honest relay and a good network. Call it in a
@@ -51,6 +55,9 @@ func (w *World) Close() {
 		if p.Client != nil {
 			p.stop()
 		}
+	}
+	for _, r := range w.others {
+		w.stop(r)
 	}
 	w.StopRelay()
 	time.Sleep(10 * time.Second) // what the network delays ends, too
@@ -78,10 +85,12 @@ func (w *World) StartRelay() {
 }
 
 // StopRelay stops it in order.
-func (w *World) StopRelay() {
+func (w *World) StopRelay() { w.stop(w.relay) }
+
+func (w *World) stop(r *server.Relay) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := w.relay.Shutdown(ctx); err != nil {
+	if err := r.Shutdown(ctx); err != nil {
 		w.T.Error(err)
 	}
 }
@@ -103,6 +112,7 @@ type Person struct {
 	W    *World
 
 	dir    string
+	net    atomic.Pointer[network]
 	key    *vault.Key
 	cancel context.CancelFunc
 }
@@ -110,6 +120,7 @@ type Person struct {
 // Person makes somebody with a new vault and a client that runs.
 func (w *World) Person(name string) *Person {
 	p := &Person{Name: name, W: w, dir: filepath.Join(w.dir, name)}
+	p.net.Store(w.net)
 	v, err := vault.Create(p.dir, []byte("a passphrase for tests"))
 	if err != nil {
 		w.T.Fatal(err)
@@ -125,7 +136,9 @@ func (w *World) Person(name string) *Person {
 
 func (p *Person) options() client.Options {
 	return client.Options{Dir: p.dir, Made: p.W.steps.made, Dial: func(a relay.Address) (*relay.Client, error) {
-		return relay.NewClient(a, relay.WithDial(p.W.net.dial))
+		return relay.NewClient(a, relay.WithDial(func(ctx context.Context, network, address string) (net.Conn, error) {
+			return p.net.Load().dial(ctx, network, address)
+		}))
 	}}
 }
 

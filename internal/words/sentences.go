@@ -2,6 +2,7 @@ package words
 
 import (
 	"errors"
+	"time"
 
 	"parley/client"
 	"parley/dialogue"
@@ -114,6 +115,12 @@ var noticeKeys = map[dialogue.NoteKind]string{
 	dialogue.NoteAttempt:      "notice.attempt",
 	dialogue.NoteAgreed:       "notice.agreed",
 	dialogue.NoteHello:        "notice.hello",
+	client.NoteContradicted:   "notice.contradicted",
+	client.NoteStopped:        "notice.stopped",
+	client.NoteResumed:        "notice.resumed",
+	client.NoteShorter:        "notice.unfaithful",
+	client.NoteOther:          "notice.unfaithful",
+	client.NoteVanished:       "notice.unfaithful",
 }
 
 // Notice puts into a sentence what Parley says in a room.
@@ -121,6 +128,9 @@ func (w *Words) Notice(n client.Notice) string {
 	key := noticeKeys[n.Kind]
 	if key == "" {
 		key = "notice.other"
+	}
+	if n.By == "" {
+		n.By = w.T("party.somebody")
 	}
 	return w.T(key, "by", n.By, "seat", n.Seat, "reason", w.reason(n.Reason))
 }
@@ -143,17 +153,57 @@ type Alarm struct{ Title, Happened, Safety, Now string }
 // Alarm says what happened, what it means and what to do.
 func (w *Words) Alarm(a client.Alarm) Alarm {
 	who := a.Seat.Name
+	if who == "" {
+		who = w.T("party.somebody")
+	}
 	switch a.Kind {
 	case client.AlarmSecondUse:
 		return Alarm{w.T("alarm.second.title"), w.T("alarm.second.happened", "who", who), w.T("alarm.second.safety", "who", who), w.T("alarm.second.now", "who", who)}
 	case client.AlarmCharter:
 		return Alarm{w.T("alarm.charter.title"), w.T("alarm.charter.happened", "who", who), w.T("alarm.charter.safety", "who", who), w.T("alarm.charter.now", "who", who)}
+	case client.AlarmContradicted:
+		return Alarm{w.T("alarm.contradicted.title"), w.T("alarm.contradicted.happened", "who", who), w.T("alarm.contradicted.safety", "who", who), w.T("alarm.contradicted.now", "who", who)}
+	case client.AlarmStopped:
+		return Alarm{w.T("alarm.stopped.title"), w.T("alarm.stopped.happened"), w.T("alarm.stopped.safety"), w.T("alarm.stopped.now")}
+	case client.AlarmShorter:
+		return w.relayAlarm(w.T("alarm.relay.shorter"))
+	case client.AlarmOther:
+		return w.relayAlarm(w.T("alarm.relay.other"))
+	case client.AlarmVanished:
+		return w.relayAlarm(w.T("alarm.relay.vanished"))
 	}
 	return Alarm{w.T("alarm.attempt.title"), w.T("alarm.attempt.happened", "who", who), w.T("alarm.attempt.safety", "who", who), w.T("alarm.attempt.now", "who", who)}
 }
 
+func (w *Words) relayAlarm(happened string) Alarm {
+	return Alarm{w.T("alarm.relay.title"), happened, w.T("alarm.relay.safety"), w.T("alarm.relay.now")}
+}
+
+// Silence says since when nothing was heard from a seat; empty where that is
+// less than a day.
+func (w *Words) Silence(s client.Seat, now time.Time) string {
+	if s.SilentSince.IsZero() {
+		return ""
+	}
+	return w.T("seat.silent", "who", s.Name, "time", w.Moment(s.SilentSince.Local(), now))
+}
+
+// Still says that log time stands still, and why; empty where it does not.
+func (w *Words) Still(d client.Dialogue, now time.Time) string {
+	if d.StillSince.IsZero() {
+		return ""
+	}
+	who := w.T("party.convenor")
+	for _, s := range d.Sides {
+		if s.ID == d.StillBy {
+			who = s.Name
+		}
+	}
+	return w.T("seats.still", "who", who, "time", w.Moment(d.StillSince.Local(), now))
+}
+
 var whyKeys = map[client.WhyNot]string{
-	client.WhyNotIn: "why.notin", client.WhyChanging: "why.changing", client.WhyNotThere: "why.notthere",
+	client.WhyNotIn: "why.notin", client.WhyChanging: "why.changing", client.WhyStopped: "why.stopped", client.WhyNotThere: "why.notthere",
 }
 
 // Why says why one can't write in a room now. Missing are the sides that have
@@ -193,6 +243,7 @@ var problemKeys = []struct {
 	{client.ErrFileEmpty, "problem.fileempty"},
 	{client.ErrFileDamaged, "problem.filedamaged"},
 	{client.ErrText, "problem.text"},
+	{client.ErrUnfaithful, "problem.unfaithful"},
 	{client.ErrNoReading, "problem.noreading"},
 	{client.ErrOutbox, "problem.outbox"},
 	{dialogue.ErrWord, "problem.word"},

@@ -211,6 +211,13 @@ func TestEverySentence(t *testing.T) {
 			t.Errorf("%s is said as %q", what, s)
 		}
 	}
+	for k := client.NoteContradicted; k <= client.NoteVanished; k++ {
+		if noticeKeys[k] == "" {
+			t.Errorf("notice %d has no words", k)
+		}
+		check("a notice", w.Notice(client.Notice{Kind: k, By: "A"}))
+		check("a notice of nobody", w.Notice(client.Notice{Kind: k}))
+	}
 	silent := []dialogue.NoteKind{dialogue.NoteSaid, dialogue.NoteKeyPackage, dialogue.NoteWelcome}
 	for k := dialogue.NoteRefused; k <= dialogue.NoteHello; k++ {
 		if !slices.Contains(silent, k) && noticeKeys[k] == "" {
@@ -227,14 +234,21 @@ func TestEverySentence(t *testing.T) {
 	for _, l := range []dialogue.Loss{dialogue.LossKey, dialogue.LossCard, dialogue.LossSecond} {
 		check("a loss", w.Loss(l))
 	}
-	for _, k := range []client.AlarmKind{client.AlarmSecondUse, client.AlarmAttempt, client.AlarmCharter} {
+	for _, k := range []client.AlarmKind{client.AlarmSecondUse, client.AlarmAttempt, client.AlarmCharter,
+		client.AlarmContradicted, client.AlarmStopped, client.AlarmShorter, client.AlarmOther, client.AlarmVanished} {
 		a := w.Alarm(client.Alarm{Kind: k, Seat: client.Seat{Name: "A"}})
 		for _, s := range []string{a.Title, a.Happened, a.Safety, a.Now} {
 			check("an alarm", s)
 		}
 	}
-	for _, y := range []client.WhyNot{client.WhyMissing, client.WhyNotIn, client.WhyChanging, client.WhyNotThere} {
+	for _, y := range []client.WhyNot{client.WhyMissing, client.WhyNotIn, client.WhyChanging, client.WhyStopped, client.WhyNotThere} {
 		check("a reason not to write", w.Why(y, []string{"A"}))
+	}
+	day := time.Date(2026, 11, 17, 9, 2, 0, 0, time.UTC)
+	check("a silence", w.Silence(client.Seat{Name: "A", SilentSince: day}, day))
+	check("a standstill", w.Still(client.Dialogue{StillSince: day, StillBy: 1, Sides: []client.Side{{ID: 1, Name: "North"}}}, day))
+	if w.Silence(client.Seat{Name: "A"}, day) != "" || w.Still(client.Dialogue{}, day) != "" {
+		t.Error("nothing is said as something")
 	}
 	for _, p := range problemKeys {
 		check("a problem", w.Problem(p.err))

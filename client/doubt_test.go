@@ -1,0 +1,193 @@
+package client
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/vault"
+)
+
+// contradict has seats contradict what somebody read.
+func contradict(t *testing.T, m *member, by ...dialogue.SeatID) {
+	t.Helper()
+	for _, id := range by {
+		doubt(t, m, &channel.Got{Author: id[:], Against: channel.OtherBox})
+	}
+}
+
+func doubt(t *testing.T, m *member, got *channel.Got) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.update(func(sp *vault.Space) error { return m.compare(sp, m.log.Box().ID(), got) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func kinds(m *member) (l []AlarmKind) {
+	for _, a := range m.show().Alarms {
+		l = append(l, a.Kind)
+	}
+	slices.Sort(l)
+	return l
+}
+
+// reads has somebody read words, and somebody else hear them.
+func (x *table) reads(reader, hearer *member) {
+	x.t.Helper()
+	ctx := context.Background()
+	if err := reader.c.ReadWords(ctx, reader.id); err != nil {
+		x.t.Fatal(err)
+	}
+	x.sync(reader, hearer)
+	x.hears(reader, hearer)
+}
+
+func (x *table) hears(reader, hearer *member) {
+	x.t.Helper()
+	word, err := hearer.c.LastWord(hearer.id, reader.acct.Me)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	if err := hearer.c.Heard(context.Background(), hearer.id, reader.acct.Me, word); err != nil {
+		x.t.Fatal(err)
+	}
+	x.sync(hearer, reader)
+}
+
+func TestContradictions(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+
+	// Once for each seat and box; one's own and nobody's do not add up.
+	contradict(t, ruth, halden.acct.Me, halden.acct.Me, dialogue.SeatID{}, dialogue.SeatID{})
+	doubt(t, ruth, &channel.Got{Own: true, Against: channel.OtherBox})
+	if l := kinds(ruth); !slices.Equal(l, []AlarmKind{AlarmContradicted, AlarmContradicted, AlarmOther}) || ruth.show().Stopped {
+		t.Fatalf("%q, stopped %v", l, ruth.show().Stopped)
+	}
+	if err := ruth.reload(); err != nil {
+		t.Fatal(err)
+	}
+	contradict(t, ruth, halden.acct.Me)
+	if l := kinds(ruth); len(l) != 3 {
+		t.Errorf("opened again, the same is shown again: %q", l)
+	}
+
+	// In another box again, and that is still one seat.
+	ruth.acct.Doubts.Box[0] ^= 1
+	contradict(t, ruth, halden.acct.Me)
+	if l := kinds(ruth); len(l) != 4 || ruth.show().Stopped {
+		t.Errorf("in another box: %q, stopped %v", l, ruth.show().Stopped)
+	}
+	x.reads(ruth, corin) // begun after the contradiction: it settles that
+	if l := ruth.acct.Doubts.Against; len(l) != 0 {
+		t.Errorf("after the words %d seats are held against", len(l))
+	}
+
+	// A reading from before a stop does not end it.
+	if err := corin.c.ReadWords(ctx, corin.id); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(corin, ruth)
+	ruth.acct.Doubts.Box[0] ^= 1
+	contradict(t, ruth, halden.acct.Me, corin.acct.Me)
+	if err := ruth.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if !ruth.show().Stopped || !slices.Contains(kinds(ruth), AlarmStopped) {
+		t.Fatalf("two seats: %q", kinds(ruth))
+	}
+	id, err := ruth.c.Say(ctx, ruth.id, Draft{Text: "It waits."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.sync(ruth)
+	x.hears(corin, ruth)
+	if !ruth.show().Stopped {
+		t.Error("a reading from before ended the stop")
+	}
+
+	// A seat that contradicted can say that it heard whatever it likes.
+	x.reads(ruth, corin)
+	if !ruth.show().Stopped {
+		t.Error("the word of a seat that contradicted ended the stop")
+	}
+	x.sync(halden)
+	if l, err := halden.c.Messages(halden.id, Query{}); err != nil || spoken(l) != 0 {
+		t.Errorf("it went out: %d, %v", spoken(l), err)
+	}
+
+	// What this person heard counts, from whomever.
+	x.reads(corin, ruth)
+	if ruth.show().Stopped || slices.Contains(kinds(ruth), AlarmStopped) {
+		t.Errorf("a match does not end the stop: %+v", ruth.acct.Doubts)
+	}
+	x.sync(ruth, halden)
+	l, err := halden.c.Messages(halden.id, Query{})
+	if err != nil || spoken(l) != 1 || !slices.ContainsFunc(l, func(m Message) bool { return m.ID == id }) {
+		t.Errorf("what waited did not go out: %d, %v", spoken(l), err)
+	}
+}
+
+// TestStopHoldsWhatIsMade: also what was made before, files and Welcomes wait;
+// a sync ends all the same.
+func TestStopHoldsWhatIsMade(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	if len(ruth.out) > 0 {
+		t.Fatalf("after the seating: %s", ruth.c.Outbox(ruth.id))
+	}
+	if _, err := ruth.c.Say(ctx, ruth.id, Draft{Text: "Made, not posted."}); err != nil {
+		t.Fatal(err)
+	}
+	if it := ruth.out[0]; it.Stage != stageHead {
+		t.Fatalf("stage %d", it.Stage)
+	}
+	if _, _, err := ruth.c.Invite(ctx, ruth.id, InviteOptions{Side: 1, Name: "Mira"}); err != nil {
+		t.Fatal(err)
+	}
+	contradict(t, ruth, halden.acct.Me, corin.acct.Me)
+	if _, err := ruth.c.Say(ctx, ruth.id, Draft{Text: "Not made."}); err != nil {
+		t.Fatal(err)
+	}
+	if err := corin.c.Leave(ctx, corin.id); err != nil {
+		t.Fatal(err)
+	}
+	if err := corin.push(ctx); err != nil {
+		t.Fatal(err)
+	}
+	n := len(ruth.out)
+	x.sync(ruth)
+	if len(ruth.out) != n || !ruth.state.Seat(corin.acct.Me).Due {
+		t.Fatalf("of %d things %d wait, %s; Corin is to be removed: %v", n, len(ruth.out), ruth.c.Outbox(ruth.id), ruth.state.Seat(corin.acct.Me).Due)
+	}
+	if last := ruth.out[n-1]; last.Stage != stageWaiting {
+		t.Errorf("what is said while stopped is made: stage %d", last.Stage)
+	}
+	ruth.mu.Lock()
+	for _, it := range ruth.out {
+		for _, c := range it.Cells {
+			if c.posted {
+				t.Errorf("something of kind %d was posted", it.Kind)
+			}
+		}
+	}
+	ruth.mu.Unlock()
+}
+
+// TestOutvotedFirst: a newcomer whom the first seat told a false past holds it
+// against that seat, and no more against who told the truth.
+func TestOutvotedFirst(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	contradict(t, corin, halden.acct.Me)
+	doubt(t, corin, &channel.Got{Author: []byte{1}, Outvoted: ruth.acct.Me[:], Cleared: halden.acct.Me[:]})
+	if l := corin.acct.Doubts.Against; !slices.Equal(l, []dialogue.SeatID{ruth.acct.Me}) || corin.show().Stopped {
+		t.Errorf("%v, stopped %v", l, corin.show().Stopped)
+	}
+}

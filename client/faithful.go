@@ -1,0 +1,93 @@
+package client
+
+import (
+	"errors"
+	"slices"
+
+	"parley/dialogue"
+	"parley/relay"
+	"parley/vault"
+)
+
+// A relay gives a box's cells in one order and never takes one back before its
+// time. What it answers is held against what it answered before.
+
+// ErrUnfaithful says that the relay does not give what it gave before. What
+// this vault has stays; it takes nothing more until the relay is itself again.
+var ErrUnfaithful = errors.New("the relay does not give what it gave before")
+
+// A question is a reading that a relay is asked for, with what it showed before.
+type question struct {
+	box  *relay.Box
+	from uint64
+	mode relay.Mode
+	head uint64 // as far as it ever said that the box goes
+}
+
+// question asks for what is next. The first reading after a pause has the last
+// cell again, which tells whether the relay still has the same box. m.mu is held.
+func (m *member) question() question {
+	q := question{box: m.log.Box(), from: m.log.Position(), mode: relay.Mode1}
+	q.head = max(q.from, m.acct.Head)
+	if !m.caughtUp {
+		q.mode = relay.Mode64
+		q.from = max(q.from, 1) - 1
+	}
+	return q
+}
+
+// faithful holds an answer against the past. Where it does not fit, it alarms,
+// takes nothing and gives ErrUnfaithful.
+func (m *member) faithful(q question, page relay.Page) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil || m.log.Box().ID() != q.box.ID() {
+		return nil
+	}
+	lie := m.lie(q, page)
+	if lie == "" {
+		m.acct.Head = max(m.acct.Head, page.Next)
+		if page.Next <= m.log.Position() {
+			m.acct.ReadAt = m.c.minute()
+		}
+		return nil
+	}
+	if slices.Contains(m.acct.Doubts.in(q.box.ID()).Relay, lie) {
+		return ErrUnfaithful
+	}
+	return errors.Join(ErrUnfaithful, m.update(func(sp *vault.Space) error { return m.relayAlarm(sp, q.box.ID(), lie) }))
+}
+
+func (m *member) lie(q question, page relay.Page) AlarmKind {
+	if page.Next < q.head {
+		return AlarmShorter
+	}
+	for i := range page.Cells {
+		if p := page.First + uint64(i); p < m.log.Position() && !m.log.Passed(p, &page.Cells[i]) {
+			return AlarmOther
+		}
+	}
+	// Cells arrived after everything there was had been read, so they can't have
+	// expired earlier than that and their retention.
+	const margin = 2 * 60 // minutes: a relay knows hours
+	kept := uint64(m.acct.Terms.Retention) * dialogue.MinutesPerDay
+	if page.First > m.log.Position() && m.acct.ReadAt > 0 && m.c.minute()+margin < m.acct.ReadAt+kept {
+		return AlarmVanished
+	}
+	return ""
+}
+
+// relayAlarm shows what is held against the relay: each kind once for a box.
+func (m *member) relayAlarm(sp *vault.Space, box relay.BoxID, k AlarmKind) error {
+	x := m.acct.Doubts.in(box)
+	if slices.Contains(x.Relay, k) {
+		return nil
+	}
+	x.Relay = append(x.Relay, k)
+	for note, kind := range alarmKinds {
+		if kind == k {
+			return m.notice(sp, note, dialogue.SeatID{})
+		}
+	}
+	return nil
+}
