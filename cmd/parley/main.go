@@ -9,9 +9,11 @@ import (
 	"syscall"
 
 	"parley/cli"
+	"parley/internal/procs"
 )
 
 func main() {
+	procs.Raise()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Main(ctx, cli.System(), os.Args[1:])
 	stop()

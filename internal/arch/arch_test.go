@@ -19,6 +19,7 @@ const module = "parley"
 var arrows = map[string][]string{
 	"internal/wire":   {},
 	"internal/secret": {},
+	"internal/procs":  {},
 	"internal/words":  {"dialogue", "client"},
 	"internal/arch":   {},
 
@@ -37,10 +38,10 @@ var arrows = map[string][]string{
 	"web":       {"internal/wire", "internal/words", "client", "dialogue", "relay"},
 	"cli":       {"internal/wire", "internal/words", "client", "dialogue", "vault", "relay", "relay/server", "web", "rehearsal"},
 
-	"cmd/parley":   {"cli"},
+	"cmd/parley":   {"cli", "internal/procs"},
 	"internal/e2e": {},
 	"internal/sim": {"internal/wire", "client", "dialogue", "vault", "relay", "relay/server", "relay/store/pebble"},
-	"bench":        {"internal/wire", "client", "dialogue", "relay", "relay/server", "relay/store/pebble", "mls", "web"},
+	"bench":        {"internal/wire", "internal/procs", "client", "dialogue", "relay", "relay/server", "relay/store/pebble", "mls", "web"},
 }
 
 // pure lists packages that do no I/O and read no clock: time and randomness
