@@ -31,6 +31,9 @@ func TestDecodingRules(t *testing.T) {
 	vec := func(n int, head ...byte) []byte { return append(head, make([]byte, n)...) }
 	readVec := taken(func(r *wire.Reader) []byte { return r.Vec(maxMessage) })
 	framed := (&framedContent{groupID: []byte("g"), sender: sender{senderMember, 1}, content: content{kind: Application}}).appendTo(nil)
+	private := (&privateMessage{groupID: []byte("gr"), kind: Application}).appendTo(nil)
+	authentic := append(append([]byte{0, byte(formatPrivate)}, framed...), 0)
+	context := groupContext{suite: 1, groupID: []byte("g")}
 	psk := preSharedKeyID{kind: pskResumption, usage: 1, groupID: []byte("g"), nonce: make([]byte, 32)}.appendTo(nil)
 	parent := (&parentNode{encryptionKey: make([]byte, 32), unmerged: []LeafIndex{1, 3}}).appendTo(nil)
 	extensions := appendExtensions(nil, []extension{{0xF001, nil}, {0xF002, nil}})
@@ -51,6 +54,9 @@ func TestDecodingRules(t *testing.T) {
 		{"leaf node source zero", taken(readLeafNode), leaf, at(leaf, source, 0)},
 		{"credential type", taken(readLeafNode), leaf, at(leaf, credentialAt, 9)},
 		{"content type", taken(readFramedContent), framed, at(framed, len(framed)-2, 4)},
+		{"content type of a private message", taken(readPrivateMessage), private, at(private, 11, 4)},
+		{"wire format of authenticated content", taken(readAuthenticatedContent), authentic, at(authentic, 1, 3)},
+		{"protocol version of a group context", taken(readGroupContext), context.encode(), at(context.encode(), 1, 2)},
 		{"sender type", taken(readFramedContent), framed, at(framed, 10, 5)},
 		{"proposal type", taken(readProposal), remove(1).appendTo(nil), at(remove(1).appendTo(nil), 1, 9)},
 		{"proposal or reference", taken(readProposalOrRef), []byte{2, 1, 7}, []byte{3, 1, 7}},
@@ -217,6 +223,56 @@ func TestGroupExtensions(t *testing.T) {
 			tree.nodes[4].leaf = &lacking
 			if err := tree.checkMembers(c.extensions); !errors.Is(err, ErrInvalid) {
 				t.Errorf("one lacks it: %v", err)
+			}
+		})
+	}
+}
+
+// TestSignatureLabels is RFC 9420 §5.1.2: a signature made for one use does not
+// serve for another.
+func TestSignatureLabels(t *testing.T) {
+	forSuites(t, func(t *testing.T, id CipherSuite) {
+		key := must(GenerateSignatureKey(id))(t)
+		sig := key.signWithLabel("LeafNodeTBS", []byte("content"))
+		if !key.suite.verifyWithLabel(key.public, "LeafNodeTBS", []byte("content"), sig) {
+			t.Error("a good signature does not hold")
+		}
+		for label, content := range map[string]string{"KeyPackageTBS": "content", "LeafNodeTBS": "other"} {
+			if key.suite.verifyWithLabel(key.public, label, []byte(content), sig) {
+				t.Errorf("it holds for %s, %s", label, content)
+			}
+		}
+	})
+}
+
+// TestAcceptedOnPurpose: what receivers must ignore, or may.
+func TestAcceptedOnPurpose(t *testing.T) {
+	seedRandom(t)
+	for name, change := range map[string]func(n *leafNode){
+		"unknown capabilities": func(n *leafNode) {
+			c := &n.capabilities
+			for _, list := range []*[]uint16{&c.versions, &c.suites, &c.extensions, &c.proposals, &c.credentials} {
+				*list = append([]uint16{0x0A0A, 0xFAFA}, *list...)
+			}
+		},
+		"default types listed": func(n *leafNode) {
+			n.capabilities.extensions, n.capabilities.proposals = []uint16{1, 2, 3, 4, 5}, []uint16{1, 2, 3, 4, 5, 6, 7}
+		},
+		"unknown extension of the package": func(n *leafNode) { n.capabilities.extensions = []uint16{0xF001} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			kp := forgedKeyPackage(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, change, func(kp *KeyPackage) {
+				if slices.Contains(kp.leaf.capabilities.extensions, 0xF001) {
+					kp.extensions = []extension{{0xF001, []byte{1}}}
+				}
+			})
+			if err := kp.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			w := newWorkshop(t, 3)
+			m := w.commit(forgery{proposals: byValue(add(kp))})
+			for _, p := range w.members[1:] {
+				p.follow(m)
 			}
 		})
 	}

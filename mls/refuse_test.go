@@ -52,7 +52,7 @@ func TestKeyPackageRules(t *testing.T) {
 	check("suite of the leaf", "capabilities without", forgedKeyPackage(t, s, func(n *leafNode) { n.capabilities.suites = []uint16{3} }, nil))
 	check("init key is the leaf's", "init key is the leaf's", forgedKeyPackage(t, s, nil, func(kp *KeyPackage) { kp.initKey = kp.leaf.encryptionKey }))
 	check("init key of low order", "low order", forgedKeyPackage(t, s, nil, func(kp *KeyPackage) { kp.initKey = lowOrderKey }))
-	check("extension not listed", "extension of type 61441", forgedKeyPackage(t, s, nil, func(kp *KeyPackage) { kp.extensions = []extension{{0xF001, nil}} }))
+	check("extension of the package not listed", "extension of type 61441", forgedKeyPackage(t, s, nil, func(kp *KeyPackage) { kp.extensions = []extension{{0xF001, nil}} }))
 	unsigned := forgedKeyPackage(t, s, nil, nil)
 	unsigned.signature = make([]byte, 64)
 	check("signature", "signature of a key package", unsigned)
