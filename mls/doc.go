@@ -23,6 +23,9 @@
 // What of the RFC a group refuses, though it is decoded: PublicMessage,
 // external commits and proposals, proposals other than Add, Update and Remove,
 // pre-shared keys, credentials other than basic, Welcomes without the ratchet
-// tree. See ErrUnsupported. Checks that need a clock, a list of known people
-// or other groups are the caller's: lifetimes, identities, group ids.
+// tree. See ErrUnsupported. A member keeps its credential: who is to have
+// another is removed and added. Checks that need a clock, a list of known
+// people or other groups are the caller's: lifetimes, identities, group ids.
+//
+// docs/mls-validation.md lists every rule with its function and its test.
 package mls

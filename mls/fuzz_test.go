@@ -8,8 +8,8 @@ import (
 	"parley/internal/wire"
 )
 
-// fuzzDecoder holds a decoder to its property: what it takes re-encodes to the
-// same bytes.
+// fuzzDecoder holds a decoder to its properties: it allocates in proportion to
+// its input, and what it takes re-encodes to the same bytes.
 func fuzzDecoder[T any](f *testing.F, read func(*wire.Reader) T, encode func(T) []byte, seeds ...[]byte) {
 	f.Helper()
 	for _, seed := range seeds {
@@ -21,7 +21,11 @@ func fuzzDecoder[T any](f *testing.F, read func(*wire.Reader) T, encode func(T) 
 		f.Add(seed[:len(seed)/2])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		v, err := decode("fuzz", b, read)
+		var v T
+		var err error
+		if n := allocated(func() { v, err = decode("fuzz", b, read) }); n > allocation(len(b)) {
+			t.Errorf("%d bytes allocate %d", len(b), n)
+		}
 		if err == nil && !bytes.Equal(encode(v), b) {
 			t.Errorf("%x re-encodes as %x", b, encode(v))
 		}
@@ -167,6 +171,17 @@ func FuzzKeyPackageSecrets(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if k, err := ParseKeyPackageSecrets(b); err == nil && !bytes.Equal(k.Marshal(), b) {
 			t.Errorf("%x re-encodes otherwise", b)
+		}
+	})
+}
+
+func FuzzSignatureKey(f *testing.F) {
+	for _, id := range Suites() {
+		f.Add(uint16(id), must(GenerateSignatureKey(id))(f).Bytes())
+	}
+	f.Fuzz(func(t *testing.T, id uint16, b []byte) {
+		if k, err := ParseSignatureKey(CipherSuite(id), b); err == nil && !bytes.Equal(k.Bytes(), b) {
+			t.Errorf("suite %d: %x re-encodes otherwise", id, b)
 		}
 	})
 }

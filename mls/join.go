@@ -117,10 +117,10 @@ func checkGroupInfo(s *suite, info *groupInfo, tree *ratchetTree) error {
 	if !s.verifyWithLabel(signer.signatureKey, "GroupInfoTBS", info.tbs(), info.signature) {
 		return invalid("§12.4.3.1: the signature of a group info")
 	}
-	// §13.4: we must support every extension of the group.
-	own := ownCapabilities()
+	// §13.4: we must support every extension of the group. Those of external
+	// commits and senders are known, and not supported.
 	for _, e := range info.context.extensions {
-		if !own.supportsExtension(e.kind) {
+		if e.kind != extensionRequiredCapabilities {
 			return unsupported("group extension %d", e.kind)
 		}
 	}
@@ -146,9 +146,17 @@ func (g *Group) findMyself(k *KeyPackageSecrets, signer LeafIndex, pathSecret []
 		return invalid("§12.4.3.1: a group info by the newcomer itself")
 	}
 	g.keys = map[nodeIndex][]byte{g.own.node(): k.leafPrivate}
-	if pathSecret == nil {
-		return nil
+	if pathSecret != nil {
+		if err := g.takePath(signer, pathSecret); err != nil {
+			return err
+		}
 	}
+	return g.checkOwnPath()
+}
+
+// takePath derives this member's private keys from the path secret of the
+// lowest node above it and the signer.
+func (g *Group) takePath(signer LeafIndex, pathSecret []byte) error {
 	path := g.tree.filteredPath(signer)
 	first := slices.IndexFunc(path, func(s pathStep) bool { return s.copath.covers(g.own) })
 	if first < 0 {
@@ -161,6 +169,22 @@ func (g *Group) findMyself(k *KeyPackageSecrets, signer LeafIndex, pathSecret []
 			return invalid("§12.4.3.1: a path secret that does not give the key of node %d", x)
 		}
 		g.keys[x] = pair.private
+	}
+	return nil
+}
+
+// checkOwnPath verifies that this member has the key of every parent above it
+// that does not list it as unmerged (RFC 9420 §4.2). A Welcome that keeps one
+// back would make the newcomer lose the group later, by another's commit.
+func (g *Group) checkOwnPath() error {
+	for _, x := range directPath(g.own, g.tree.size()) {
+		p := g.tree.nodes[x].parent
+		if p == nil || g.keys[x] != nil {
+			continue
+		}
+		if _, unmerged := slices.BinarySearch(p.unmerged, g.own); !unmerged {
+			return invalid("§4.2: a welcome without the key of node %d, above this member", x)
+		}
 	}
 	return nil
 }

@@ -185,6 +185,11 @@ func TestWelcomeRules(t *testing.T) {
 			f.blankParents()
 			f.tree.set(10, node{leaf: kp.leaf})
 		}},
+		{"path secret kept back", "without the key of node", func(f *forgedWelcome) { f.secrets.pathSecret = nil }},
+		{"group extension for external senders", "group extension 5", func(f *forgedWelcome) { f.context.extensions = []extension{{5, []byte{0}}} }},
+		{"required capabilities malformed", "malformed", func(f *forgedWelcome) {
+			f.context.extensions = []extension{{extensionRequiredCapabilities, []byte{0, 0, 0, 0}}}
+		}},
 		{"path secret of another node", "does not give the key", func(f *forgedWelcome) { f.secrets.pathSecret = make([]byte, 32) }},
 		{"confirmation tag", "confirmation tag", func(f *forgedWelcome) {
 			f.signed = func(i *groupInfo) {
@@ -204,6 +209,27 @@ func TestWelcomeRules(t *testing.T) {
 			name, want string
 			change     func(f *forgedWelcome)
 		}{"leaf: " + fault.name, fault.want, func(f *forgedWelcome) { s.soloLeaf(f, fault.change) }})
+	}
+	// The ways of the workshop are good by themselves, and what nobody knows is
+	// ignored where it may be.
+	for name, change := range map[string]func(f *forgedWelcome){
+		"a leaf signed anew":   func(f *forgedWelcome) { s.soloLeaf(f, func(*leafNode) {}) },
+		"a path made anew":     func(f *forgedWelcome) { s.wholePath(f, nil) },
+		"an unknown extension": func(f *forgedWelcome) { f.extensions = []extension{{0xF001, nil}, {0xF002, nil}} },
+		"capabilities that all have": func(f *forgedWelcome) {
+			f.context.extensions = []extension{{extensionRequiredCapabilities, []byte{2, 0, 1, 2, 0, 3, 2, 0, 1}}}
+		},
+		"a welcome for others too": func(f *forgedWelcome) {
+			f.welcome = func(w *welcome) {
+				w.secrets = append([]encryptedGroupSecrets{{make([]byte, 32), w.secrets[0].secrets}}, w.secrets...)
+			}
+		},
+	} {
+		f := s.forge()
+		change(f)
+		if _, err := Join(f.make(s.keyPackage), s.newcomer); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -238,14 +264,18 @@ func (s *welcomeShop) soloLeaf(f *forgedWelcome, change func(*leafNode)) {
 	s.resign(f, 3, change)
 }
 
-// wholePath makes a path by the founder whose last key is given.
+// wholePath makes a path by the founder, whose last key is given unless nil.
 func (s *welcomeShop) wholePath(f *forgedWelcome, last []byte) {
 	path := f.tree.filteredPath(0)
+	secrets, pairs, _ := f.tree.suite.pathKeys(randomBytes(f.tree.suite.nh), len(path))
+	f.secrets.pathSecret = secrets[len(path)-1] // of the root, which is above both
 	var keys [][]byte
-	for range path {
-		keys = append(keys, f.tree.suite.generateKeyPair().public)
+	for _, pair := range pairs {
+		keys = append(keys, pair.public)
 	}
-	keys[len(keys)-1] = last
+	if last != nil {
+		keys[len(keys)-1] = last
+	}
 	parentHash := f.tree.mergePath(0, path, keys)
 	s.resign(f, 0, func(n *leafNode) { n.source, n.parentHash = sourceCommit, parentHash })
 }

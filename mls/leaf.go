@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -231,6 +232,16 @@ func (n *leafNode) check(s *suite, groupID []byte, leaf LeafIndex) error {
 	}
 	if n.source == sourceKeyPackage {
 		return n.lifetime.check()
+	}
+	return nil
+}
+
+// succeeds verifies that n may replace a member's leaf old: whom the credential
+// names stays the same (RFC 9420 §5.3.1). A member that could rename itself
+// could speak as another.
+func (n *leafNode) succeeds(old *leafNode) error {
+	if !bytes.Equal(n.credential.appendTo(nil), old.credential.appendTo(nil)) {
+		return invalid("§5.3.1: a leaf with another credential than the one it replaces")
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func TestKeyPackageRules(t *testing.T) {
 	check("suite of the leaf", "capabilities without", forgedKeyPackage(t, s, func(n *leafNode) { n.capabilities.suites = []uint16{3} }, nil))
 	check("init key is the leaf's", "init key is the leaf's", forgedKeyPackage(t, s, nil, func(kp *KeyPackage) { kp.initKey = kp.leaf.encryptionKey }))
 	check("init key of low order", "low order", forgedKeyPackage(t, s, nil, func(kp *KeyPackage) { kp.initKey = lowOrderKey }))
-	check("extension not listed", "extension of type 61441", forgedKeyPackage(t, s, nil, func(kp *KeyPackage) { kp.extensions = []extension{{0xF001, nil}} }))
+	check("extension of the package not listed", "extension of type 61441", forgedKeyPackage(t, s, nil, func(kp *KeyPackage) { kp.extensions = []extension{{0xF001, nil}} }))
 	unsigned := forgedKeyPackage(t, s, nil, nil)
 	unsigned.signature = make([]byte, 64)
 	check("signature", "signature of a key package", unsigned)
@@ -102,6 +102,7 @@ func TestProposalRules(t *testing.T) {
 	for _, f := range leafFaults {
 		refuse("update: "+f.name, f.want, update(w.leaf(sourceUpdate, f.change)))
 	}
+	refuse("update: another identity", "another credential", update(w.leaf(sourceUpdate, anotherIdentity)))
 	g := w.forger
 	refuse("update: source", "source 3", update(w.leaf(sourceCommit, func(n *leafNode) { n.parentHash = []byte{1} })))
 	refuse("update: same key", "keeps its encryption key", update(w.leaf(sourceUpdate, func(n *leafNode) { n.encryptionKey = g.tree.leaf(g.own).encryptionKey })))
@@ -130,7 +131,17 @@ func TestProposalRules(t *testing.T) {
 	for _, p := range unsupportedProposals() {
 		refuse("unsupported", "not supported", p)
 	}
+	// The same without a fault is taken.
+	kp, _ := keyPackage(t, w.suite, "new")
+	for _, p := range []*proposal{update(w.leaf(sourceUpdate, func(*leafNode) {})), add(kp), remove(2)} {
+		if _, _, err := w.members[1].group.Open(w.propose(p)); err != nil {
+			t.Errorf("a good proposal of type %d: %v", p.kind, err)
+		}
+	}
 }
+
+// anotherIdentity renames a member.
+func anotherIdentity(n *leafNode) { n.credential.identity = []byte("2") }
 
 // unsupportedProposals are of the types that a group refuses.
 func unsupportedProposals() []*proposal {
@@ -224,6 +235,22 @@ func TestCommitRules(t *testing.T) {
 		{"path leaf: source", "has source 2", func() forgery { return forgery{leaf: func(n *leafNode) { n.source, n.parentHash = sourceUpdate, nil }} }},
 		{"path leaf: signature", "signature of a leaf node", func() forgery { return forgery{signed: func(n *leafNode) { n.signature = make([]byte, 64) }} }},
 		{"path leaf: parent hash", "parent hash", func() forgery { return forgery{leaf: func(n *leafNode) { n.parentHash = make([]byte, 32) }} }},
+		{"path leaf: another identity", "another credential", func() forgery { return forgery{leaf: anotherIdentity} }},
+		{"added with the committer's signature key, no path", "signature key that leaf 0", func() forgery {
+			return forgery{noPath: true, proposals: byValue(add(w.likeMember(w.members[0])))}
+		}},
+		{"added with the committer's signature key", "signature key that leaf", func() forgery {
+			return forgery{proposals: byValue(add(w.likeMember(w.members[0])))}
+		}},
+		{"path leaf: another's signature key", "signature key that leaf 2", func() forgery {
+			return forgery{signer: w.members[2].group.signature}
+		}},
+		{"a removed member's parting update", "two updates or removals", func() forgery {
+			return forgery{proposals: append(byValue(remove(2)), proposalOrRef{reference: w.members[1].group.pending[0].ref})}
+		}},
+		{"update by the committer, referred to", "update by the committer", func() forgery {
+			return forgery{proposals: []proposalOrRef{{reference: w.members[1].group.pending[1].ref}}}
+		}},
 		{"path leaf: its old key", "encryption key that node 0", func() forgery { return forgery{leaf: func(n *leafNode) { n.encryptionKey = treeKey(0) }} }},
 		{"path leaf: another's key", "encryption key that node 4", func() forgery { return forgery{leaf: func(n *leafNode) { n.encryptionKey = treeKey(4) }} }},
 		{"path key that is in the tree", "encryption key that node", func() forgery { return forgery{keys: func(k [][]byte) { k[0] = treeKey(4) }} }},
@@ -275,6 +302,8 @@ func TestCommitRules(t *testing.T) {
 		}{"unsupported proposal", "not supported", func() forgery { return forgery{proposals: byValue(p)} }})
 	}
 	w = newWorkshop(t, 5)
+	w.update(w.members[2], nil)
+	w.update(w.members[0], nil)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			m := w.commit(c.forge())
@@ -282,6 +311,15 @@ func TestCommitRules(t *testing.T) {
 				w.refused(p, m, c.want)
 			}
 		})
+	}
+	// The same without a fault is entered by all.
+	m := w.commit(forgery{proposals: append(byValue(add(kp), remove(3)), proposalOrRef{reference: w.forger.pending[0].ref})})
+	w.members = slices.Delete(w.members, 3, 4)[1:]
+	for _, p := range w.members {
+		p.follow(m)
+	}
+	if a, b := w.members[0].group, w.members[2].group; !bytes.Equal(a.EpochAuthenticator(), b.EpochAuthenticator()) {
+		t.Error("those who entered a good commit are in different states")
 	}
 }
 
@@ -304,12 +342,7 @@ func TestCommittedReferences(t *testing.T) {
 		w.refused(w.members[1], w.commit(forgery{proposals: c.list}), c.want)
 	}
 	// An existing member can't be added again, unless it is removed as well.
-	again := forgedKeyPackage(t, w.suite, nil, nil)
-	leaf := *again.leaf
-	leaf.signatureKey = sender.group.signature.public
-	again.leaf = leaf.sign(sender.group.signature, nil, 0)
-	again.signature = sender.group.signature.signWithLabel("KeyPackageTBS", again.tbs())
-	again.raw = again.encode()
+	again := w.likeMember(sender)
 	w.refused(w.members[1], w.commit(forgery{proposals: byValue(add(again))}), "signature key that leaf 2")
 	if _, _, err := w.members[1].group.Open(w.commit(forgery{proposals: byValue(remove(2), add(again))})); err != nil {
 		t.Errorf("removed and added: %v", err)

@@ -39,7 +39,10 @@ func (g *Group) checkUpdate(from LeafIndex, n *leafNode) error {
 	if bytes.Equal(n.encryptionKey, old.encryptionKey) {
 		return invalid("§7.3: an update that keeps its encryption key")
 	}
-	return n.check(g.suite, g.context.groupID, from)
+	if err := n.check(g.suite, g.context.groupID, from); err != nil {
+		return err
+	}
+	return n.succeeds(old)
 }
 
 // checkPending is what a proposal must pass besides, to be kept: its sender has
@@ -106,9 +109,12 @@ func (f *freshKeys) addLeaf(n *leafNode) error {
 	return nil
 }
 
+// noLeaf is no member's place in any tree.
+const noLeaf = LeafIndex(maxLeaves)
+
 // check holds the fresh keys against all nodes of t but the leaves in skip,
-// which are theirs, in increasing order. The old signature key of leaf self may
-// stay (RFC 9420 §7.3, §12.4.2).
+// which are theirs, in increasing order. The old signature key of leaf self,
+// noLeaf for nobody's, may come again (RFC 9420 §7.3, §12.4.2).
 func (f *freshKeys) check(t *ratchetTree, skip []LeafIndex, self LeafIndex) error {
 	for i, n := range t.nodes {
 		if n.blank() {
@@ -238,6 +244,10 @@ func (c *StagedCommit) applyPath(p *updatePath) error {
 		if c.pathRequired {
 			return invalid("§12.4: a commit without a path where one is required")
 		}
+		// The committer's leaf stays: nobody who is added may have its key.
+		if err := c.fresh.check(c.tree, c.changed, noLeaf); err != nil {
+			return err
+		}
 		return c.tree.checkMembers(g.context.extensions)
 	}
 	// §7.3, §12.4.2: the leaf says that it comes with a commit.
@@ -245,6 +255,9 @@ func (c *StagedCommit) applyPath(p *updatePath) error {
 		return invalid("§12.4.2: the leaf of a path has source %d", p.leaf.source)
 	}
 	if err := p.leaf.check(g.suite, g.context.groupID, c.committer); err != nil {
+		return err
+	}
+	if err := p.leaf.succeeds(g.tree.leaf(c.committer)); err != nil {
 		return err
 	}
 	c.hasPath, c.path = true, c.tree.filteredPath(c.committer)

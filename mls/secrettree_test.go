@@ -268,3 +268,18 @@ func TestDeltaSize(t *testing.T) {
 		}
 	}
 }
+
+// TestSenderOutsideTree: a leaf that the secret tree does not have gives no keys.
+func TestSenderOutsideTree(t *testing.T) {
+	seedRandom(t)
+	s := suites[0]
+	tree := newSecretTree(s, 4, randomBytes(s.nh))
+	for _, l := range []LeafIndex{4, 1 << 31} {
+		if _, c, err := tree.take(l, ratchetApplication, 0); !errors.Is(err, ErrMalformed) || c != nil {
+			t.Errorf("leaf %d: %v", l, err)
+		}
+	}
+	if _, _, err := tree.take(3, ratchetApplication, 0); err != nil {
+		t.Error(err)
+	}
+}

@@ -54,6 +54,7 @@ func (w *workshop) leaf(source leafSource, change func(*leafNode)) *leafNode {
 type forgery struct {
 	proposals []proposalOrRef
 	noPath    bool
+	signer    *SignatureKey                                 // of the path's leaf, the forger's if nil
 	keys      func(keys [][]byte)                           // of the path, before they are merged
 	leaf      func(n *leafNode)                             // before it is signed
 	signed    func(n *leafNode)                             // after
@@ -113,7 +114,11 @@ func (w *workshop) path(c *StagedCommit, f forgery) (*updatePath, []byte) {
 	if f.leaf != nil {
 		f.leaf(&leaf)
 	}
-	leaf.sign(g.signature, g.context.groupID, g.own)
+	signer := g.signature
+	if f.signer != nil {
+		signer, leaf.signatureKey = f.signer, f.signer.public
+	}
+	leaf.sign(signer, g.context.groupID, g.own)
 	if f.signed != nil {
 		f.signed(&leaf)
 		leaf.raw = leaf.encode()
@@ -186,6 +191,17 @@ func forgedKeyPackage(t testing.TB, s CipherSuite, changeLeaf func(*leafNode), c
 	if change != nil {
 		change(kp)
 	}
+	kp.signature = sig.signWithLabel("KeyPackageTBS", kp.tbs())
+	kp.raw = kp.encode()
+	return kp
+}
+
+// likeMember is a key package with the signature key of a member.
+func (w *workshop) likeMember(p *person) *KeyPackage {
+	kp, sig := forgedKeyPackage(w.t, w.suite, nil, nil), p.group.signature
+	leaf := *kp.leaf
+	leaf.signatureKey = sig.public
+	kp.leaf = leaf.sign(sig, nil, 0)
 	kp.signature = sig.signWithLabel("KeyPackageTBS", kp.tbs())
 	kp.raw = kp.encode()
 	return kp
