@@ -342,7 +342,7 @@ func (c *Client) Start(ctx context.Context, o StartOptions) (ID, error) {
 	if err != nil {
 		return "", err
 	}
-	open := dialogue.Open{Sides: o.Sides, Rules: o.Rules, Convenor: me, Name: name, Door: door, Suite: uint16(Suite)}
+	open := dialogue.Open{Sides: o.Sides, Rules: o.Rules, Convenor: me, Name: name, Door: door, Suite: uint16(Suite), Key: sig.Public()}
 	event := dialogue.NewEvent(dialogue.KindOpen, c.minute(), open)
 	state, notes := dialogue.Apply(nil, dialogue.Entry{Author: me, Event: &event})
 	if state == nil {

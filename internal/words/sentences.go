@@ -75,6 +75,8 @@ var reasonKeys = map[dialogue.Reason]string{
 	dialogue.ReasonNotReady:   "reason.notready",
 	dialogue.ReasonWrongRoom:  "reason.wrongroom",
 	dialogue.ReasonOutOfOrder: "reason.outoforder",
+	dialogue.ReasonNamed:      "reason.named",
+	dialogue.ReasonWoke:       "reason.woke",
 }
 
 // Refusal says why the rules refuse something, and who is missing.
@@ -114,6 +116,18 @@ var noticeKeys = map[dialogue.NoteKind]string{
 	dialogue.NoteAttempt:      "notice.attempt",
 	dialogue.NoteAgreed:       "notice.agreed",
 	dialogue.NoteHello:        "notice.hello",
+	dialogue.NoteReturning:    "notice.returning",
+	dialogue.NoteReturned:     "notice.returned",
+	dialogue.NoteAsleep:       "notice.asleep",
+	dialogue.NoteRoomLost:     "notice.roomlost",
+	dialogue.NoteRoomOver:     "notice.roomover",
+	dialogue.NoteSideAsleep:   "notice.sideasleep",
+}
+
+// namedKeys are for notices that name whose fault something was, in By.
+var namedKeys = map[dialogue.NoteKind]string{
+	dialogue.NoteReturning: "notice.returning.named",
+	dialogue.NoteRoomLost:  "notice.roomlost.named",
 }
 
 // Notice puts into a sentence what Parley says in a room.
@@ -121,6 +135,9 @@ func (w *Words) Notice(n client.Notice) string {
 	key := noticeKeys[n.Kind]
 	if key == "" {
 		key = "notice.other"
+	}
+	if named := namedKeys[n.Kind]; named != "" && n.By != "" {
+		key = named
 	}
 	return w.T(key, "by", n.By, "seat", n.Seat, "reason", w.reason(n.Reason))
 }

@@ -202,14 +202,15 @@ func TestEverySentence(t *testing.T) {
 			t.Errorf("%s is said as %q", what, s)
 		}
 	}
-	silent := []dialogue.NoteKind{dialogue.NoteSaid, dialogue.NoteKeyPackage, dialogue.NoteWelcome}
-	for k := dialogue.NoteRefused; k <= dialogue.NoteHello; k++ {
+	silent := []dialogue.NoteKind{dialogue.NoteSaid, dialogue.NoteKeyPackage, dialogue.NoteWelcome, dialogue.NoteDoor}
+	for k := dialogue.NoteRefused; k <= dialogue.NoteSideAsleep; k++ {
 		if !slices.Contains(silent, k) && noticeKeys[k] == "" {
 			t.Errorf("notice %d has no words", k)
 		}
 		check("a notice", w.Notice(client.Notice{Kind: k, By: "A", Seat: "B", Reason: 200}))
+		check("a notice that names nobody", w.Notice(client.Notice{Kind: k, Seat: "B"}))
 	}
-	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonOutOfOrder; r++ {
+	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonWoke; r++ {
 		if reasonKeys[r] == "" {
 			t.Errorf("reason %d has no words", r)
 		}
