@@ -186,7 +186,7 @@ func (f *fold) door(b Door) Reason {
 	}
 	x.Doors = append([]Key{b.Key}, x.Doors[:min(len(x.Doors), maxDoors-1)]...)
 	x.DoorAt = f.s.Departures
-	f.note(NoteDoor, x.ID, nil)
+	f.note(NoteDoor, x.ID, b)
 	return ReasonNone
 }
 
