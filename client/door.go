@@ -21,7 +21,7 @@ import (
 // How often who is first in the plan reads a door: of somebody who has not
 // been heard for a day, sleeps or never spoke, and of anybody else.
 const (
-	doorAbsent = 20 * time.Second
+	doorAbsent = time.Minute
 	doorEvery  = 5 * time.Minute
 	doorUnseen = dialogue.MinutesPerDay
 

@@ -8,6 +8,7 @@ import (
 
 	"parley/channel"
 	"parley/dialogue"
+	"parley/mls"
 	"parley/relay"
 	"parley/vault"
 )
@@ -180,6 +181,7 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 	room := e.Room
 	var delta channel.Delta
 	var removed bool
+	key := m.log.Signer(channel.Plenary)
 	var err error
 	if own != nil {
 		delta, err = m.log.Merge(got.Room)
@@ -196,7 +198,7 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 		return err
 	}
 	if removed {
-		return errors.Join(m.void(sp, func(it *item) bool { return it.Room == room }), m.gone(sp, room, e.Commit))
+		return errors.Join(m.void(sp, func(it *item) bool { return it.Room == room }), m.gone(sp, room, e.Commit, key))
 	}
 	if room != dialogue.Plenary && !m.awaitsCharter() {
 		m.acct.Commits[room] = m.state.LogTime
@@ -226,22 +228,22 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 
 // gone sees that one's own leaf was removed: for good, because one slept, or
 // because one comes back with another.
-func (m *member) gone(sp *vault.Space, room dialogue.Room, c *dialogue.Commit) error {
+func (m *member) gone(sp *vault.Space, room dialogue.Room, c *dialogue.Commit, key *mls.SignatureKey) error {
 	if room != dialogue.Plenary {
 		return nil
 	}
 	me := m.me()
 	switch {
 	case m.tookUp(c): // the Welcome for that post lies at one's door
-		m.acct.Away.holdKey(m.log.Signer(channel.Plenary).Bytes())
+		m.acct.Away.holdKey(key.Bytes())
 		return m.leaveLog(sp)
 	case m.comesBack(c):
-		return m.lose(sp, LossReplaced, dialogue.SeatID{})
+		return m.loseAs(sp, key, LossReplaced, dialogue.SeatID{})
 	case m.awaitsCharter():
 	case me.Status == dialogue.Asleep && me.Back == nil:
-		return m.lose(sp, LossSlept, dialogue.SeatID{})
+		return m.loseAs(sp, key, LossSlept, dialogue.SeatID{})
 	case me.Status == dialogue.Asleep:
-		return m.lose(sp, LossReplaced, dialogue.SeatID{})
+		return m.loseAs(sp, key, LossReplaced, dialogue.SeatID{})
 	}
 	return m.removed(sp, me)
 }

@@ -96,7 +96,11 @@ func doorBox(k dialogue.Key) (*relay.Box, relay.BoxKey, error) {
 // lose takes a vault out of the room, and posts at its door. Nothing that it
 // had made for the log goes out any more.
 func (m *member) lose(sp *vault.Space, reason LossReason, by dialogue.SeatID) error {
-	key := m.log.Signer(channel.Plenary)
+	return m.loseAs(sp, m.log.Signer(channel.Plenary), reason, by)
+}
+
+// loseAs is lose where the room knows the seat by key.
+func (m *member) loseAs(sp *vault.Space, key *mls.SignatureKey, reason LossReason, by dialogue.SeatID) error {
 	if err := m.leaveLog(sp); err != nil {
 		return err
 	}
