@@ -169,7 +169,7 @@ func (a *app) dialogueList() *cobra.Command {
 // standings in words.
 var standings = map[client.Standing]string{
 	client.StandingWaiting: "waiting to be let in", client.StandingIn: "in", client.StandingRemoved: "removed",
-	client.StandingLeft: "left", client.StandingRefused: "card refused", client.StandingLost: "can't be followed any more",
+	client.StandingLeft: "left", client.StandingRefused: "card refused", client.StandingLost: "lost the room",
 }
 
 func (s *session) list() error {

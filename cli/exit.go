@@ -89,6 +89,7 @@ func explain(err error) (code int, text, hint string) {
 	var rule *client.RuleError
 	var many *client.AmbiguousError
 	var used *vault.InUseError
+	var lost *client.LostError
 	switch {
 	case err == nil:
 		return exitDone, "", ""
@@ -100,6 +101,10 @@ func explain(err error) (code int, text, hint string) {
 		return exitNotFound, fmt.Sprintf("%q could be: %s", many.Prefix, strings.Join(many.Names, ", ")), "Write more of it, or its id."
 	case errors.As(err, &used):
 		return exitInUse, inUse(used), "Wait until it is done, or end it."
+	case errors.As(err, &lost) && lost.Reason == client.LossReplaced:
+		return exitRules, lost.Error(), "Use that one, and only that one. If you have no other, tell the convenor at once."
+	case errors.As(err, &lost):
+		return exitWaiting, lost.Error(), lostHint
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.err) {

@@ -59,7 +59,7 @@ alone on one line of stdout. A - reads the card from stdin.`,
 		if err != nil {
 			return err
 		}
-		j := joiner{a: a, key: key, card: card, hold: holdTime, until: time.Now().Add(wait)}
+		j := joiner{a: a, key: key, card: card, hold: holdTime, until: time.Now().Add(wait), doing: "join"}
 		return j.join(cmd.Context())
 	}
 	return cmd
@@ -86,6 +86,7 @@ type joiner struct {
 	card  string
 	hold  time.Duration
 	until time.Time
+	doing string // what others are told that find the vault in use
 
 	id   client.ID
 	view client.CardView
@@ -93,7 +94,7 @@ type joiner struct {
 
 // turn opens the vault for one step.
 func (j *joiner) turn(ctx context.Context, f func(*session) error) (err error) {
-	s, err := j.a.openKey(ctx, j.key, "join")
+	s, err := j.a.openKey(ctx, j.key, j.doing)
 	if err != nil {
 		return err
 	}
@@ -108,10 +109,11 @@ func (j *joiner) join(ctx context.Context) error {
 	if len(j.view.Words) > 0 {
 		j.a.tell("Your four words, for whoever gave you the card: %s", strings.Join(j.view.Words, " "))
 	}
-	standing, err := j.wait(ctx)
+	d, err := j.wait(ctx)
 	if err != nil {
 		return err
 	}
+	standing := d.Standing
 	l := joinLine{string(j.id), string(standing), j.view.Side, j.view.Name, j.view.Words}
 	if err := j.a.result(l, "%s", j.id); err != nil {
 		return err
@@ -167,9 +169,9 @@ func (j *joiner) show(v client.CardView) {
 }
 
 // wait waits until the seat is taken, refused or the time is over.
-func (j *joiner) wait(ctx context.Context) (client.Standing, error) {
+func (j *joiner) wait(ctx context.Context) (client.Dialogue, error) {
 	for {
-		standing := client.StandingWaiting
+		d := client.Dialogue{Standing: client.StandingWaiting}
 		err := j.turn(ctx, func(s *session) error {
 			hold, cancel := context.WithTimeout(ctx, j.hold)
 			defer cancel()
@@ -177,8 +179,8 @@ func (j *joiner) wait(ctx context.Context) (client.Standing, error) {
 			if slow := hold.Err() != nil; slow && ctx.Err() == nil {
 				j.hold, err = min(2*j.hold, holdSlow), nil
 			}
-			d, derr := s.Dialogue(j.id)
-			if standing = d.Standing; derr != nil || standing != client.StandingIn {
+			var derr error
+			if d, derr = s.Dialogue(j.id); derr != nil || d.Standing != client.StandingIn {
 				return errors.Join(err, derr)
 			}
 			_, err = s.deliver(j.id) // that one is there
@@ -187,12 +189,13 @@ func (j *joiner) wait(ctx context.Context) (client.Standing, error) {
 		switch {
 		case errors.Is(err, client.ErrOffline):
 		case ctx.Err() != nil:
-			return client.StandingWaiting, nil // interrupted: it goes on with the next sync
+			return d, nil // interrupted: it goes on with the next sync
 		case err != nil:
-			return standing, err
+			return d, err
 		}
-		if standing != client.StandingWaiting || !time.Now().Before(j.until) {
-			return standing, nil
+		pending := d.Standing == client.StandingWaiting || d.Standing == client.StandingLost
+		if !pending || !time.Now().Before(j.until) {
+			return d, nil
 		}
 		pause(ctx, restTime)
 	}

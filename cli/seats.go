@@ -29,6 +29,7 @@ type seatLine struct {
 	Missing    []string `json:"missing,omitempty"`
 	Expires    string   `json:"expires,omitempty"`
 	Seconds    int      `json:"seconds"` // further uses of the card
+	AtDoor     bool     `json:"at_door"` // it waits to come back
 	Dialogue   string   `json:"dialogue,omitempty"`
 	Card       string   `json:"card,omitempty"`
 	State      string   `json:"state,omitempty"` // of what was just done: room or waiting
@@ -37,7 +38,7 @@ type seatLine struct {
 var (
 	statuses = map[dialogue.Status]string{
 		dialogue.Invited: "invited", dialogue.Arrived: "arrived", dialogue.In: "in",
-		dialogue.Revoked: "revoked", dialogue.Removed: "removed", dialogue.Left: "left",
+		dialogue.Revoked: "revoked", dialogue.Removed: "removed", dialogue.Left: "left", dialogue.Asleep: "asleep",
 	}
 	roles = map[dialogue.Role]string{
 		dialogue.Participant: "participant", dialogue.Convenor: "convenor", dialogue.Interpreter: "interpreter",
@@ -52,7 +53,7 @@ func lineOfSeat(x client.Seat) seatLine {
 		ID: x.ID.String(), Name: x.Name, Side: x.SideName, Role: roles[x.Role], Capacity: capacities[x.Capacity],
 		Status: statuses[x.Status], Head: x.Head, Me: x.Me, Due: x.Due, GoneBy: x.GoneBy,
 		VerifiedBy: append([]string{}, x.VerifiedBy...), Lost: words.For(words.English).Loss(x.Lost),
-		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Seconds: x.Seconds,
+		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Seconds: x.Seconds, AtDoor: x.AtDoor,
 	}
 }
 
@@ -345,6 +346,7 @@ func (s *session) seats(prefix string) error {
 func (s *session) unsettled(d client.Dialogue) {
 	switch d.Standing {
 	case client.StandingIn:
+	case client.StandingLost: // the problem below says why
 	case client.StandingWaiting:
 		s.a.tell("The others have not let you in yet. Go on with: parley sync --wait 10m")
 	default:
@@ -379,6 +381,8 @@ func statusOf(x client.Seat) string {
 		return "card expired"
 	case x.Due:
 		return "being removed" + mark(x.GoneBy != "", " by "+x.GoneBy)
+	case x.AtDoor:
+		return "at the door, to come back"
 	case x.Status == dialogue.Removed && x.GoneBy != "":
 		return "removed by " + x.GoneBy
 	case x.Status == dialogue.Arrived && len(x.Words) > 0:

@@ -231,6 +231,8 @@ func (m *member) adding(r dialogue.Room) bool {
 func (m *member) canWrite(r dialogue.Room) WhyNot {
 	me := m.me()
 	switch {
+	case m.acct.Standing == StandingLost:
+		return WhyAway
 	case m.acct.Standing != StandingIn || m.log == nil || me == nil || me.Status != dialogue.In || me.Due:
 		return WhyNotIn
 	case !m.log.In(channel.Room(r)) || r != dialogue.Plenary && m.state.Founded(r) == nil:

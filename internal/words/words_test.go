@@ -183,6 +183,7 @@ func TestRules(t *testing.T) {
 		"attribution": func(r *dialogue.Rules) { r.Attribution = dialogue.Sealed },
 		"drafting":    func(r *dialogue.Rules) { r.Drafting = false },
 		"retention":   func(r *dialogue.Rules) { r.RetentionDays = 1 },
+		"sleep":       func(r *dialogue.Rules) { r.SleepDays = 2 },
 		"who knows":   func(r *dialogue.Rules) { r.WhoKnowsCount = true },
 	} {
 		r := base
@@ -225,8 +226,11 @@ func TestEverySentence(t *testing.T) {
 			check("an alarm", s)
 		}
 	}
-	for _, y := range []client.WhyNot{client.WhyMissing, client.WhyNotIn, client.WhyChanging, client.WhyNotThere} {
+	for _, y := range []client.WhyNot{client.WhyMissing, client.WhyNotIn, client.WhyChanging, client.WhyNotThere, client.WhyAway} {
 		check("a reason not to write", w.Why(y, []string{"A"}))
+	}
+	for r := client.LossOlder; r <= client.LossCharter; r++ {
+		check("a loss of the room", w.Problem(&client.LostError{Reason: r, By: "A"}))
 	}
 	for _, p := range problemKeys {
 		check("a problem", w.Problem(p.err))
