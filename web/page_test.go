@@ -271,10 +271,10 @@ func TestStart(t *testing.T) {
 	w := v.post("/start", "do", "start", "title", "The Weir", "track", "two", "count", "on", "side-1", "North", "side-2", "South", "side-3", "", "relay", "typed", "address", "hall.example.org")
 	v.shows(v.leads(w, "/d/00000007/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
 	got := o.d.list[6]
-	o.d.list[4].Seats, o.d.list[4].Rooms = nil, nil // as it is until the relay has answered
-	v.shows(v.get("/d/00000005/seats"), 200, "The table is being made ready")
-	v.shows(v.leads(v.get("/d/00000005/r/0"), "/d/00000005/"), 200, "The table is being made ready")
-	v.leads(v.get("/d/00000005/invite"), "/d/00000005/seats")
+	o.d.list[6].Seats, o.d.list[6].Rooms = nil, nil // as it is until the relay has answered
+	v.shows(v.get("/d/00000007/seats"), 200, "The table is being made ready")
+	v.shows(v.leads(v.get("/d/00000007/r/0"), "/d/00000007/"), 200, "The table is being made ready")
+	v.leads(v.get("/d/00000007/invite"), "/d/00000007/seats")
 	if got.Relay != "https://hall.example.org" || len(got.Sides) != 2 || !got.Rules.WhoKnowsCount || got.Title != "The Weir" {
 		t.Errorf("started %+v", got.Dialogue)
 	}
@@ -284,7 +284,7 @@ func TestInviteAndRevoke(t *testing.T) {
 	_, _, v := openedApp(t)
 	v.shows(v.post(orvaPath+"/invite", "name", "", "as", "personal"), 422, "Write a name here", "Say for which side")
 	w := v.post(orvaPath+"/invite", "name", "Leonie Farrow", "side", "3", "as", "semi", "days", "7")
-	key := sid(59)
+	key := sid(61)
 	v.shows(v.leads(w, orvaPath+"/seat/"+key+"/card"), 200, "A card for Leonie Farrow", "in a semi-official capacity", "7 days from now", cardText)
 	f := v.get(orvaPath + "/seat/" + key + "/file")
 	if f.Body.String() != cardText+"\n" || !has(f.Header().Get("Content-Disposition"), "attachment") {
@@ -298,11 +298,11 @@ func TestCardAtOnce(t *testing.T) {
 	_, o, v := openedApp(t)
 	o.d.slow = true
 	w := v.post(orvaPath+"/invite", "name", "Leonie Farrow", "side", "2", "as", "personal", "days", "1")
-	v.shows(v.leads(w, orvaPath+"/seat/"+sid(59)+"/card"), 200, "A card for Leonie Farrow", "South side", "24 hours from now", cardText)
-	if f := v.get(orvaPath + "/seat/" + sid(59) + "/file"); f.Body.String() != cardText+"\n" {
+	v.shows(v.leads(w, orvaPath+"/seat/"+sid(61)+"/card"), 200, "A card for Leonie Farrow", "South side", "24 hours from now", cardText)
+	if f := v.get(orvaPath + "/seat/" + sid(61) + "/file"); f.Body.String() != cardText+"\n" {
 		t.Errorf("the file is %q", f.Body)
 	}
-	v.shows(v.get(orvaPath+"/seat/"+sid(60)+"/card"), 404)
+	v.shows(v.get(orvaPath+"/seat/"+sid(62)+"/card"), 404)
 }
 
 func TestJoin(t *testing.T) {

@@ -149,31 +149,42 @@ func TestOlderCopy(t *testing.T) {
 	})
 }
 
-// TestSleep: who is not heard for the days of the rules sleeps, its side's next
-// is head, and it comes back by its door.
+// TestSleep: all are away for longer than the rules' days. Who comes back in
+// time to say so does not sleep, whoever speaks first; who does not, does. Its
+// side's next is head, and it comes back by its door.
 func TestSleep(t *testing.T) {
 	play(t, 42, func(w *World) {
-		rules := dialogue.Preset(dialogue.TrackTwo)
-		rules.SleepDays = 2
-		ruth, halden, corin := tableOf(w, rules)
+		ruth, halden, corin := table(w)
 		mira := w.Invite(ruth, 1, "Mira")
 		w.Until("Mira is in her side room", func() bool { return len(mira.Dialogue().Rooms) == 2 && mira.Dialogue().Rooms[1].CanWrite })
+		time.Sleep(time.Minute)
 		back := halden.away()
-		for range 5 {
-			time.Sleep(12 * time.Hour)
-			ruth.say(0, "Anybody?")
-			corin.say(0, "Yes.")
+		var others []func()
+		for _, p := range []*Person{ruth, corin, mira} {
+			others = append(others, p.away())
 		}
-		for range 12 {
+		time.Sleep(8 * 24 * time.Hour)
+		for _, f := range others {
+			f()
+		}
+		ruth.say(0, "Anybody?")
+		w.reads(corin, 0, "Ruth: Anybody?")
+		corin.say(0, "Yes.")
+		w.reads(mira, 0, "Ruth: Anybody?", "Corin: Yes.")
+		for range 10 {
 			time.Sleep(10 * time.Minute)
 		}
-		w.Until("Halden sleeps", func() bool { return ruth.Seat("Halden").Status == dialogue.Asleep })
-		w.Until("Mira is head", func() bool { return mira.Seat("Mira").Head && corin.Seat("Mira").Head })
+		for _, p := range []*Person{ruth, corin, mira} {
+			w.Until(p.Name+" sees Halden sleep", func() bool { return p.Seat("Halden").Status == dialogue.Asleep && p.Seat("Mira").Head })
+			if l := p.notices(dialogue.NoteAsleep); len(l) != 1 || len(p.Dialogue().Alarms) != 0 {
+				t.Errorf("%s is told %+v, %+v", p.Name, l, p.Dialogue().Alarms)
+			}
+		}
 		back()
 		w.Until("Halden is back", func() bool { return len(ruth.notices(dialogue.NoteReturned)) == 1 })
 		w.standing(halden, client.StandingIn)
 		halden.say(0, "Good morning.")
-		w.Until("it is read", func() bool { return slices.Contains(ruth.said(0), "Halden: Good morning.") })
+		w.reads(ruth, 0, "Ruth: Anybody?", "Corin: Yes.", "Halden: Good morning.")
 		w.Until("Halden is in the side room again", func() bool { return len(halden.Dialogue().Rooms) == 2 && halden.Dialogue().Rooms[1].CanWrite })
 		w.agree(ruth, halden, corin, mira)
 	})
