@@ -95,7 +95,7 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 	}
 	switch n.Kind {
 	case dialogue.NoteRefused, dialogue.NoteUnknown:
-		if n.By != m.acct.Me && n.Reason == dialogue.ReasonState {
+		if n.Reason == dialogue.ReasonStrangers || n.By != m.acct.Me && n.Reason == dialogue.ReasonState {
 			return nil // a race that somebody lost
 		}
 	case dialogue.NoteHello:

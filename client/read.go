@@ -117,6 +117,12 @@ func (m *member) eventEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry,
 		return nil
 	}
 	e.Event = &event
+	if it != nil && it.Readers != nil && !m.awaitsCharter() {
+		// A removal that stood before it in the log made it stale: it goes again.
+		if next, notes := dialogue.Apply(m.state, e); stale(notes) {
+			return errors.Join(m.keep(sp, next, nil, got.Place, e), m.void(sp, func(x *item) bool { return x == it }))
+		}
+	}
 	if it != nil {
 		if err := m.drop(sp, it); err != nil {
 			return err
@@ -126,6 +132,13 @@ func (m *member) eventEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry,
 		return m.hold(sp, got, e)
 	}
 	return m.fold(sp, got.Place, e)
+}
+
+// stale tells whether a message has no effect because of who was in the room.
+func stale(notes []dialogue.Note) bool {
+	return slices.ContainsFunc(notes, func(n dialogue.Note) bool {
+		return n.Kind == dialogue.NoteRefused && n.Reason == dialogue.ReasonStrangers
+	})
 }
 
 // commitOf reads from a staged commit what the dialogue judges it by.
