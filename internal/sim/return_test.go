@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -32,7 +31,10 @@ func (p *Person) deaf(room dialogue.Room) *atomic.Bool {
 
 // copyVault keeps what the vault holds now, and gives a way to put it back.
 func (p *Person) copyVault() (restore func()) {
-	keep := filepath.Join(p.W.dir, p.Name+" before")
+	keep, err := os.MkdirTemp(p.W.dir, p.Name)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
 	p.cancel()
 	if err := p.Client.Close(); err != nil {
 		p.W.T.Fatal(err)
@@ -254,4 +256,59 @@ func TestReturnsInTroubles(t *testing.T) {
 			w.agree(w.People...)
 		})
 	}
+}
+
+// TestTwoCopies: when an older copy has come back, the newer one is told that
+// its place is taken, and stays out.
+func TestTwoCopies(t *testing.T) {
+	play(t, 44, func(w *World) {
+		ruth, halden, corin := table(w)
+		older := corin.copyVault()
+		corin.say(0, "From the newer one.")
+		w.reads(ruth, 0, "Corin: From the newer one.")
+		w.reads(corin, 0, "Corin: From the newer one.")
+		newer := corin.copyVault()
+		older()
+		w.Until("it finds out", func() bool { return corin.reason() == client.LossOlder })
+		w.standing(corin, client.StandingIn)
+		again := corin.copyVault()
+		newer()
+		w.Until("the newer one is told", func() bool { return corin.reason() == client.LossReplaced })
+		for range 20 {
+			time.Sleep(time.Minute)
+		}
+		if l := ruth.notices(dialogue.NoteReturned); len(l) != 1 || corin.Dialogue().Standing != client.StandingLost {
+			t.Errorf("%d returns, %s", len(l), corin.Dialogue().Standing)
+		}
+		again()
+		w.standing(corin, client.StandingIn)
+		corin.say(0, "The one in use.")
+		w.reads(halden, 0, "Corin: From the newer one.", "Corin: The one in use.")
+	})
+}
+
+// TestMissed: for whom the relay kept nothing long enough, it comes back and
+// reads on from there.
+func TestMissed(t *testing.T) {
+	play(t, 45, func(w *World) {
+		rules := dialogue.Preset(dialogue.TrackTwo)
+		rules.RetentionDays = 1
+		ruth, halden, corin := tableOf(w, rules)
+		w.agree(ruth, halden, corin)
+		back := corin.away()
+		ruth.say(0, "Of this Corin reads nothing.")
+		w.reads(halden, 0, "Ruth: Of this Corin reads nothing.")
+		others := []func(){ruth.away(), halden.away()}
+		time.Sleep(3 * 24 * time.Hour)
+		back()
+		w.Until("Corin is told", func() bool { return corin.reason() == client.LossMissed })
+		for _, f := range others {
+			f()
+		}
+		w.standing(corin, client.StandingIn)
+		corin.say(0, "Here again.")
+		w.Until("it is read", func() bool { return slices.Contains(ruth.said(0), "Corin: Here again.") })
+		w.reads(corin, 0, "Corin: Here again.")
+		w.agree(ruth, halden, corin)
+	})
 }
