@@ -147,6 +147,9 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 	if _, err := m.take(box, page); err != nil {
 		return err
 	}
+	if err := m.waitedInVain(); err != nil {
+		return err
+	}
 	return m.proceed()
 }
 

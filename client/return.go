@@ -63,6 +63,7 @@ type away struct {
 	Reason LossReason
 	By     dialogue.SeatID
 	Since  uint64     // minutes since 1970
+	Inside uint64     // when it entered with a Welcome, the last time
 	Keys   [][]byte   // private signature keys that the room may hold for the seat, the latest last
 	Posts  []doorPost // of which none was taken up yet, the latest last
 }
@@ -318,6 +319,7 @@ func (m *member) returnWith(welcome []byte) error {
 		return m.update(func(sp *vault.Space) error {
 			a.Posts = slices.Delete(a.Posts, i, i+1)
 			a.holdKey(key)
+			a.Inside = m.c.minute()
 			for _, it := range slices.Clone(m.out) {
 				if it.Kind == itemParcel && it.Parcel.Box == m.acct.Door {
 					if err := m.drop(sp, it); err != nil {
@@ -329,6 +331,17 @@ func (m *member) returnWith(welcome []byte) error {
 		})
 	}
 	return nil
+}
+
+// waitedInVain leaves again, after a day, a room in which nobody told the past:
+// whoever knows a door can put a Welcome there that leads to a room of its own.
+func (m *member) waitedInVain() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil || m.acct.Standing != StandingLost || m.acct.Away == nil || m.c.minute() < m.acct.Away.Inside+postAgain {
+		return nil
+	}
+	return m.update(func(sp *vault.Space) error { return m.lose(sp, LossWelcome, dialogue.SeatID{}) })
 }
 
 // enter begins the log at a Welcome's epoch. The charter is still to come.

@@ -6,6 +6,8 @@ import (
 
 	"parley/channel"
 	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/mls"
 	"parley/vault"
 )
 
@@ -156,6 +158,52 @@ func TestDoorMoves(t *testing.T) {
 	x.loses(corin, LossOlder)
 	x.sync(corin, ruth, corin, ruth, corin)
 	if corin.acct.Standing != StandingIn {
+		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+}
+
+// TestWelcomeToAnotherRoom: who knows a door can put a Welcome there that leads
+// to a room of its own. Nobody can tell the past there; a day later the vault
+// is at its door again, and comes back.
+func TestWelcomeToAnotherRoom(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	x.loses(corin, LossMissed)
+	var post dialogue.Return
+	if err := wire.Unmarshal(corin.acct.Away.Posts[0].Content, &post, wire.MaxMessage); err != nil {
+		t.Fatal(err)
+	}
+	kp, err := mls.ParseKeyPackage(post.Package)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := mls.GenerateSignatureKey(Suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, err := mls.NewGroup(Suite, randomGroup(), halden.acct.Me[:], sig, lifetime(corin.c.opt.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := group.Stage(nil, mls.CommitContent{Adds: []*mls.KeyPackage{kp}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := corin.returnWith(p.Welcome); err != nil {
+		t.Fatal(err)
+	}
+	if corin.log == nil || corin.acct.Standing != StandingLost {
+		t.Fatalf("Corin is %s", corin.acct.Standing)
+	}
+	if _, err := corin.c.Say(ctx, corin.id, Draft{Text: "x"}); err == nil {
+		t.Error("one can write in a room whose past nobody told")
+	}
+	corin.mu.Lock()
+	corin.acct.Away.Inside -= postAgain
+	corin.mu.Unlock()
+	x.sync(corin, ruth, corin, halden, corin, ruth, corin, halden, ruth)
+	if corin.acct.Standing != StandingIn || corin.state.Digest() != ruth.state.Digest() {
 		t.Errorf("Corin is %s", corin.acct.Standing)
 	}
 }
