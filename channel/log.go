@@ -315,6 +315,9 @@ func (l *Log) Authenticator() []byte { return l.rooms[Plenary].group.EpochAuthen
 // signed with.
 func (l *Log) SignatureKey(r Room) []byte { return l.rooms[r].group.SignatureKey().Public() }
 
+// Signer is the private key to SignatureKey.
+func (l *Log) Signer(r Room) *mls.SignatureKey { return l.rooms[r].group.SignatureKey() }
+
 // Tag is a room's confirmation tag.
 func (l *Log) Tag(r Room) []byte {
 	if x := l.rooms[r]; x != nil {

@@ -9,9 +9,9 @@ import (
 	"parley/relay"
 )
 
-// What lies in an invitation box is a parcel: bytes in one or more cells,
-// sealed under the box's key. Every member of the dialogue and the card's
-// holder can read and write there, so a parcel proves nothing by itself.
+// What lies in an invitation box or at a door is a parcel: bytes in one or more cells,
+// sealed under the box's key. Every member of the dialogue, and a card's
+// holder, can read and write there, so a parcel proves nothing by itself.
 
 // A ParcelKind says what a parcel holds.
 type ParcelKind uint8
@@ -21,6 +21,7 @@ const (
 	ParcelOffer   ParcelKind = 1 // what the join page shows
 	ParcelPost    ParcelKind = 2 // the signed post and its key package
 	ParcelWelcome ParcelKind = 3 // the plenary's Welcome
+	ParcelReturn  ParcelKind = 4 // a signed return and its key package, at a door
 )
 
 // A Parcel is one whole parcel.

@@ -32,7 +32,7 @@
 // main.go (flags, commands), help.go (their texts, in the language of the
 // environment until a vault is open), exit.go, vault.go (where it lies, how it opens),
 // output.go, deliver.go (what went out, and alarms), and one file for each
-// group of commands: begin.go, dialogues.go, seats.go, join.go, talk.go,
+// group of commands: begin.go, dialogues.go, seats.go, join.go, return.go, talk.go,
 // sync.go, words.go, doctor.go, relay.go, rehearse.go. The application is app.go,
 // with handoff.go (a second process finds the first), host.go (the relay
 // inside) and browser.go.

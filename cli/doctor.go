@@ -177,8 +177,7 @@ func (d *doctor) dialogue(s *session, x client.Dialogue) error {
 	}
 	switch x.Standing {
 	case client.StandingLost:
-		d.say(what, false, d.a.t("cli.found.lost"), d.a.t("cli.hint.newcard"))
-		return nil
+		return nil // its problem says why
 	case client.StandingWaiting:
 		d.say(what, true, d.a.t("cli.found.waiting"), d.a.t("cli.hint.letin"))
 		return nil

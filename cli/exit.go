@@ -98,6 +98,7 @@ func (a *app) explain(err error) (code int, text, hint sentence) {
 	var rule *client.RuleError
 	var many *client.AmbiguousError
 	var used *vault.InUseError
+	var lost *client.LostError
 	switch {
 	case err == nil:
 		return exitDone, "", ""
@@ -111,6 +112,10 @@ func (a *app) explain(err error) (code int, text, hint sentence) {
 		return exitNotFound, sentence(a.w.Problem(&client.AmbiguousError{Prefix: clean(many.Prefix), Names: cleaned(many.Names)})), a.t("cli.hint.longer")
 	case errors.As(err, &used):
 		return exitInUse, a.inUse(used), a.t("cli.hint.inuse")
+	case errors.As(err, &lost) && lost.Reason == client.LossReplaced:
+		return exitRules, sentence(a.w.Problem(lost)), a.t("cli.hint.replaced")
+	case errors.As(err, &lost):
+		return exitWaiting, sentence(a.w.Problem(lost)), a.t("cli.hint.lost")
 	}
 	for _, k := range kinds {
 		switch {

@@ -102,10 +102,11 @@ func (j *joiner) join(ctx context.Context) error {
 	if len(j.view.Words) > 0 {
 		j.a.tell("cli.said.yourwords", "words", strings.Join(j.view.Words, " "))
 	}
-	standing, err := j.wait(ctx)
+	d, err := j.wait(ctx)
 	if err != nil {
 		return err
 	}
+	standing := d.Standing
 	l := joinLine{string(j.id), string(standing), j.view.Side, j.view.Name, j.view.Words}
 	if err := j.a.result(l, sentence(j.id)); err != nil {
 		return err
@@ -164,9 +165,9 @@ func (j *joiner) show(v client.CardView) {
 }
 
 // wait waits until the seat is taken, refused or the time is over.
-func (j *joiner) wait(ctx context.Context) (client.Standing, error) {
+func (j *joiner) wait(ctx context.Context) (client.Dialogue, error) {
 	for {
-		standing := client.StandingWaiting
+		d := client.Dialogue{Standing: client.StandingWaiting}
 		err := j.turn(func(s *session) error {
 			hold, cancel := context.WithTimeout(ctx, j.hold)
 			defer cancel()
@@ -174,8 +175,8 @@ func (j *joiner) wait(ctx context.Context) (client.Standing, error) {
 			if slow := hold.Err() != nil; slow && ctx.Err() == nil {
 				j.hold, err = min(2*j.hold, holdSlow), nil
 			}
-			d, derr := s.Dialogue(j.id)
-			if standing = d.Standing; derr != nil || standing != client.StandingIn {
+			var derr error
+			if d, derr = s.Dialogue(j.id); derr != nil || d.Standing != client.StandingIn {
 				return errors.Join(err, derr)
 			}
 			_, err = s.deliver(j.id) // that one is there
@@ -184,12 +185,13 @@ func (j *joiner) wait(ctx context.Context) (client.Standing, error) {
 		switch {
 		case errors.Is(err, client.ErrOffline):
 		case ctx.Err() != nil:
-			return client.StandingWaiting, nil // interrupted: it goes on with the next sync
+			return d, nil // interrupted: it goes on with the next sync
 		case err != nil:
-			return standing, err
+			return d, err
 		}
-		if standing != client.StandingWaiting || !time.Now().Before(j.until) {
-			return standing, nil
+		pending := d.Standing == client.StandingWaiting || d.Standing == client.StandingLost
+		if !pending || !time.Now().Before(j.until) {
+			return d, nil
 		}
 		pause(ctx, restTime)
 	}

@@ -30,6 +30,7 @@ type seatLine struct {
 	Missing    []string `json:"missing,omitempty"`
 	Expires    string   `json:"expires,omitempty"`
 	Seconds    int      `json:"seconds"` // further uses of the card
+	AtDoor     bool     `json:"at_door"` // it waits to come back
 	Dialogue   string   `json:"dialogue,omitempty"`
 	Card       string   `json:"card,omitempty"`
 	Silent     string   `json:"silent_since,omitempty"` // nothing was heard from it since, for a day or more
@@ -39,7 +40,7 @@ type seatLine struct {
 var (
 	statuses = map[dialogue.Status]string{
 		dialogue.Invited: "invited", dialogue.Arrived: "arrived", dialogue.In: "in",
-		dialogue.Revoked: "revoked", dialogue.Removed: "removed", dialogue.Left: "left",
+		dialogue.Revoked: "revoked", dialogue.Removed: "removed", dialogue.Left: "left", dialogue.Asleep: "asleep",
 	}
 	roles = map[dialogue.Role]string{
 		dialogue.Participant: "participant", dialogue.Convenor: "convenor", dialogue.Interpreter: "interpreter",
@@ -54,7 +55,7 @@ func (a *app) lineOfSeat(x client.Seat) seatLine {
 		ID: x.ID.String(), Name: x.Name, Side: x.SideName, Role: roles[x.Role], Capacity: capacities[x.Capacity],
 		Status: statuses[x.Status], Head: x.Head, Me: x.Me, Due: x.Due, GoneBy: x.GoneBy,
 		VerifiedBy: append([]string{}, x.VerifiedBy...), Lost: a.w.Loss(x.Lost),
-		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Silent: stamp(x.SilentSince), Seconds: x.Seconds,
+		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Silent: stamp(x.SilentSince), Seconds: x.Seconds, AtDoor: x.AtDoor,
 	}
 }
 
@@ -334,6 +335,7 @@ func (s *session) seats(prefix string) error {
 func (s *session) unsettled(d client.Dialogue) {
 	switch d.Standing {
 	case client.StandingIn:
+	case client.StandingLost: // the problem below says why
 	case client.StandingWaiting:
 		s.a.tell("cli.said.notin")
 	default:
@@ -386,7 +388,7 @@ func (a *app) sideOf(x client.Seat) sentence {
 // statusKeys are the sentences for statuses.
 var statusKeys = map[dialogue.Status]string{
 	dialogue.Invited: "cli.seat.invited", dialogue.Arrived: "cli.seat.arrived", dialogue.In: "cli.seat.in",
-	dialogue.Revoked: "cli.seat.revoked", dialogue.Removed: "cli.seat.removed", dialogue.Left: "cli.seat.left",
+	dialogue.Revoked: "cli.seat.revoked", dialogue.Removed: "cli.seat.removed", dialogue.Left: "cli.seat.left", dialogue.Asleep: "cli.seat.asleep",
 }
 
 func (a *app) statusOf(x client.Seat) sentence {
@@ -397,6 +399,8 @@ func (a *app) statusOf(x client.Seat) sentence {
 		return a.t("cli.seat.due.by", "name", x.GoneBy)
 	case x.Due:
 		return a.t("cli.seat.due")
+	case x.AtDoor:
+		return a.t("cli.seat.door")
 	case x.Status == dialogue.Removed && x.GoneBy != "":
 		return a.t("cli.seat.removed.by", "name", x.GoneBy)
 	case x.Status == dialogue.Arrived && len(x.Words) > 0:

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,9 +16,9 @@ import (
 // charter. Until then it holds entries back, follows the commits that it can
 // open, and folds all of it afterwards.
 
-// awaitsCharter tells whether this vault has no state yet. The founder's first
-// entry makes one.
-func (m *member) awaitsCharter() bool { return m.state == nil && m.acct.Base > 0 }
+// awaitsCharter tells whether this vault does not know yet what was before it
+// came in. One that comes back has a state, of the time when it was lost.
+func (m *member) awaitsCharter() bool { return m.acct.Awaits }
 
 // A heldEntry is an entry that waits for the charter.
 type heldEntry struct {
@@ -84,9 +85,17 @@ func (m *member) tryCharter(sp *vault.Space) error {
 			continue
 		}
 		s, err := dialogue.ParseState(c.Skeleton)
-		if err == nil && s.Seated(m.acct.Me) && s.Seated(h.Author) && h.Author != m.acct.Me && s.Epoch == m.acct.Base {
-			return m.takeCharter(sp, s, held)
+		if err != nil || !s.Seated(m.acct.Me) || !s.Seated(h.Author) || h.Author == m.acct.Me || s.Epoch != m.acct.Base ||
+			!bytes.Equal(s.Seat(m.acct.Me).Key, m.log.SignatureKey(channel.Plenary)) {
+			continue
 		}
+		if m.state != nil && !s.Succeeds(m.state) {
+			if err := m.falsePast(sp, &h); err != nil {
+				return err
+			}
+			continue
+		}
+		return m.takeCharter(sp, s, held, h.Author)
 	}
 	return nil
 }
@@ -139,8 +148,8 @@ func (m *member) wasBefore(id dialogue.SeatID) bool {
 }
 
 // takeCharter makes the skeleton the state, and folds what was held back.
-func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntry) error {
-	m.state = s
+func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntry, by dialogue.SeatID) error {
+	m.state, m.acct.Awaits = s, false
 	if err := sp.Put(numbered(keySkeleton, m.acct.Base), s.Marshal()); err != nil {
 		return err
 	}
@@ -164,19 +173,28 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 		}
 	}
 	if m.state.Epoch != m.log.Epoch() {
-		return m.lost(sp, dialogue.Plenary, m.acct.Me, errCharter)
+		return m.lose(sp, LossCharter, by)
 	}
 	if err := sp.DeletePrefix([]byte(keyHeld)); err != nil {
 		return err
 	}
-	m.acct.Standing, m.acct.Joining = StandingIn, nil
+	m.acct.Standing, m.acct.Joining, m.acct.Away = StandingIn, nil, nil
 	if err := m.queueEvent(sp, dialogue.KindHello, dialogue.Hello{}); err != nil {
 		return err
 	}
 	return m.leavePackage(sp)
 }
 
-var errCharter = errors.New("the past that was told does not lead to the present")
+// falsePast raises an alarm, once, over a charter that does not go on from what
+// one knew oneself before one was lost. It is not taken.
+func (m *member) falsePast(sp *vault.Space, h *heldEntry) error {
+	event, err := dialogue.ParseEvent(h.Event)
+	if err != nil || slices.ContainsFunc(m.alarming, func(r record) bool { return r.ID == event.ID }) {
+		return err
+	}
+	n := dialogue.Note{Kind: dialogue.NoteCharter, By: h.Author, Event: event.ID, What: event.Kind}
+	return m.record(sp, n, record{ID: event.ID}, dialogue.Entry{Author: h.Author, Event: &event})
+}
 
 // charterGiven compares a charter with one's own fold. A false one raises an
 // alarm.

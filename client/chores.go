@@ -56,7 +56,7 @@ func (m *member) chores() error {
 	}
 	return m.update(func(sp *vault.Space) error {
 		m.seen = map[string]bool{}
-		for _, do := range []func(*vault.Space) error{m.report, m.commitDue, m.vouch, m.foundRoom, m.keepRoom} {
+		for _, do := range []func(*vault.Space) error{m.report, m.tellReturns, m.stayAwake, m.commitDue, m.vouch, m.foundRoom, m.keepRoom} {
 			if err := do(sp); err != nil {
 				return err
 			}
@@ -74,12 +74,17 @@ func (m *member) chores() error {
 // do: most of the time there is not, and a transaction would be for nothing.
 func (m *member) anyChore() bool {
 	me := m.me()
-	if len(m.acct.Due) > 0 || len(m.state.Due()) > 0 {
+	if len(m.acct.Due) > 0 || len(m.state.Due()) > 0 || len(m.state.At(me.ID, m.c.minute()).MayGo()) > 0 {
 		return true
+	}
+	for _, w := range m.doors {
+		if m.toTell(w) {
+			return true
+		}
 	}
 	for i := range m.state.Seats {
 		x := &m.state.Seats[i]
-		if m.state.Ready(x) || m.unreported(x) {
+		if m.state.Ready(x) || m.unreported(x) || x.Back != nil {
 			return true
 		}
 	}
@@ -96,24 +101,35 @@ func (m *member) anyChore() bool {
 		return m.state.Founded(r) == nil && m.state.IsHead(me.ID)
 	}
 	members := m.members(r)
-	return len(m.state.Strangers(r, members))+len(m.state.Absent(r, members)) > 0
+	founded := m.state.Founded(r)
+	return len(m.state.Strangers(r, members))+len(m.state.Absent(r, members)) > 0 || founded != nil && len(founded.Lost) > 0
 }
 
 // commitDue stages the plenary commit that removes whoever is due and adds
 // whoever is ready.
 func (m *member) commitDue(sp *vault.Space) error {
-	if m.log.Pending(channel.Plenary) || m.me().Due || m.owesCharter() {
+	if m.log.Pending(channel.Plenary) || m.me().Due || m.state.Barred(m.acct.Me) || m.owesCharter() {
 		return nil
 	}
-	content, what, order, err := m.whatIsDue(sp)
-	if err != nil || len(what.Adds)+len(what.Removes) == 0 {
+	c, err := m.whatIsDue(sp)
+	if err != nil {
 		return err
 	}
-	key := fmt.Sprint("commit ", m.state.Epoch)
-	if !m.myTurn(key, order, 0) {
+	if err := m.addReturns(sp, c); err != nil {
+		return err
+	}
+	m.putToSleep(c)
+	if len(c.what.Adds)+len(c.what.Removes) == 0 || !m.myTurn(fmt.Sprint("commit ", m.state.Epoch), c.order, 0) {
 		return nil
 	}
-	return m.stage(sp, dialogue.Plenary, content, what)
+	return m.stage(sp, dialogue.Plenary, c.content, c.what)
+}
+
+// A commitPlan is what a commit is to do, and in which order seats come to it.
+type commitPlan struct {
+	content mls.CommitContent
+	what    dialogue.Commit
+	order   []dialogue.SeatID
 }
 
 // owesCharter tells whether those whom the last commit added have no charter
@@ -127,38 +143,39 @@ func (m *member) owesCharter() bool {
 
 // whatIsDue gathers the adds and removals, and in which order seats come to
 // commit them: who made the card, then the plan.
-func (m *member) whatIsDue(sp *vault.Space) (content mls.CommitContent, what dialogue.Commit, order []dialogue.SeatID, err error) {
+func (m *member) whatIsDue(sp *vault.Space) (*commitPlan, error) {
+	c := new(commitPlan)
 	for _, id := range m.state.Due() {
 		if leaf, ok := m.leaf(dialogue.Plenary, id); ok {
-			content.Removes = append(content.Removes, leaf)
-			what.Removes = append(what.Removes, id)
+			c.content.Removes = append(c.content.Removes, leaf)
+			c.what.Removes = append(c.what.Removes, id)
 		}
 	}
-	plan := m.state.Plan(dialogue.Plenary)
+	plan := slices.DeleteFunc(m.state.Plan(dialogue.Plenary), m.state.Barred)
 	for i := range m.state.Seats {
 		x := &m.state.Seats[i]
-		if !m.state.Ready(x) || len(plan)+len(content.Adds) >= wire.MaxSeats {
+		if !m.state.Ready(x) || len(plan)+len(c.content.Adds) >= wire.MaxSeats {
 			continue
 		}
 		kp, err := m.postedPackage(sp, x)
 		if err != nil {
-			return content, what, nil, err
+			return nil, err
 		}
 		if kp == nil {
 			continue
 		}
-		content.Adds = append(content.Adds, kp)
-		what.Adds = append(what.Adds, dialogue.Added{Seat: x.ID, Package: x.Package, Key: kp.SignatureKey()})
-		if slices.Contains(plan, x.By) && !slices.Contains(order, x.By) {
-			order = append(order, x.By)
+		c.content.Adds = append(c.content.Adds, kp)
+		c.what.Adds = append(c.what.Adds, dialogue.Added{Seat: x.ID, Package: x.Package, Key: kp.SignatureKey()})
+		if slices.Contains(plan, x.By) && !slices.Contains(c.order, x.By) {
+			c.order = append(c.order, x.By)
 		}
 	}
 	for _, id := range plan {
-		if !slices.Contains(order, id) {
-			order = append(order, id)
+		if !slices.Contains(c.order, id) {
+			c.order = append(c.order, id)
 		}
 	}
-	return content, what, order, nil
+	return c, nil
 }
 
 // postedPackage is the key package that a seat's holder posted, as consented

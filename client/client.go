@@ -35,6 +35,10 @@ type Options struct {
 	// Made, where a simulation sets it, is told of every step of a ratchet and
 	// of the cell that it made, by their hashes. It must return at once.
 	Made func(step, cell [32]byte)
+
+	// Garbled, where a simulation sets it, says whether a commit by a seat of
+	// that name is to be taken for one that is garbage for this member.
+	Garbled func(room dialogue.Room, by string) bool
 }
 
 func (o Options) filled() Options {

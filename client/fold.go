@@ -84,6 +84,17 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 		}
 	case dialogue.Invite:
 		m.toLook.ring()
+	case dialogue.Door:
+		if n.By == m.acct.Me {
+			m.acct.Door = b.Key
+		}
+		return nil
+	case dialogue.Return:
+		return m.returning(sp, n, b, e)
+	case dialogue.RoomLost:
+		return m.roomLost(sp, n, b, e)
+	case dialogue.Room:
+		return m.roomOver(sp, n, b, e)
 	}
 	if n.Kind == dialogue.NoteVerified {
 		if h, ok := decodeBody[dialogue.Heard](*e.Event); ok {
@@ -94,7 +105,7 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 	}
 	switch n.Kind {
 	case dialogue.NoteRefused, dialogue.NoteUnknown:
-		if n.By != m.acct.Me && n.Reason == dialogue.ReasonState {
+		if n.Reason == dialogue.ReasonStrangers || n.By != m.acct.Me && n.Reason == dialogue.ReasonState {
 			return nil // a race that somebody lost
 		}
 	case dialogue.NoteHello:
@@ -102,8 +113,16 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 	case dialogue.NoteFounded:
 		return nil
 	case dialogue.NoteAttempt:
-		if n.By == m.acct.Me {
+		if n.By == m.acct.Me || n.Reason == dialogue.ReasonWoke {
 			return nil
+		}
+	case dialogue.NoteReturned:
+		if err := m.isBack(sp, n.Seat); err != nil {
+			return err
+		}
+	case dialogue.NoteRemoved, dialogue.NoteLeft, dialogue.NoteAsleep:
+		if err := m.owedWelcome(sp, n); err != nil {
+			return err
 		}
 	}
 	return m.record(sp, n, record{ID: n.Event}, e)

@@ -219,7 +219,7 @@ func (c *Client) Invite(ctx context.Context, id ID, o InviteOptions) (string, di
 		if err := m.enqueue(sp, &item{Kind: itemEvent, Event: event.Marshal()}); err != nil {
 			return err
 		}
-		if err := m.queueParcel(sp, k.boxKey(), channel.ParcelOffer, wire.Marshal(shown)); err != nil {
+		if err := m.queueParcel(sp, parcelItem{Box: k.boxKey(), Days: cardDays}, channel.ParcelOffer, wire.Marshal(shown)); err != nil {
 			return err
 		}
 		return m.makeNow(sp)
@@ -379,11 +379,24 @@ func (c *Client) Approve(ctx context.Context, id ID, seat dialogue.SeatID) error
 	return m.do(dialogue.KindConsent, dialogue.Consent{Seat: seat, Post: x.Post})
 }
 
-// sendWelcome puts the plenary's Welcome into the box of each card.
-func (m *member) sendWelcome(sp *vault.Space, it *item) error {
-	for _, a := range it.Commit.Content.Adds {
+// welcomesGo lists where the Welcome for each who is added goes: the box of its
+// card, or the door at which it waits.
+func (m *member) welcomesGo(adds []dialogue.Added) (l []parcelItem) {
+	for _, a := range adds {
 		x := m.state.Seat(a.Seat)
-		if err := m.queueParcel(sp, x.Box, channel.ParcelWelcome, it.Commit.Welcome); err != nil {
+		if x.Back != nil {
+			l = append(l, parcelItem{Box: x.Back.Door, Days: doorDays})
+		} else {
+			l = append(l, parcelItem{Box: x.Box, Days: cardDays})
+		}
+	}
+	return l
+}
+
+// sendWelcome puts the plenary's Welcome where each who was added looks for it.
+func (m *member) sendWelcome(sp *vault.Space, it *item) error {
+	for _, to := range it.Commit.To {
+		if err := m.queueParcel(sp, to, channel.ParcelWelcome, it.Commit.Welcome); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ type joining struct {
 	Offer   []byte
 	Secrets []byte // of the key package
 	Post    dialogue.Hash
+	At      uint64 // when it was made, minutes since 1970
 }
 
 // A cardBoxReading is what lies in a card's box for whoever holds the card.
@@ -215,10 +216,10 @@ func (c *Client) post(k *card, got *cardBoxReading) (*member, error) {
 	acct := account{
 		Title: defaultTitle(got.offer.Sides), Standing: StandingWaiting, Relay: k.address, Me: k.seat, Door: door,
 		Terms: termsOf(got.offer.Rules), NextSeq: 1,
-		Joining: &joining{Card: k.String(), Offer: got.raw, Secrets: secrets.Marshal(), Post: p.Hash()},
+		Joining: &joining{Card: k.String(), Offer: got.raw, Secrets: secrets.Marshal(), Post: p.Hash(), At: c.minute()},
 	}
 	return c.newDialogue(acct, func(m *member, sp *vault.Space) error {
-		return m.queueParcel(sp, k.boxKey(), channel.ParcelPost, content)
+		return m.queueParcel(sp, parcelItem{Box: k.boxKey(), Days: cardDays}, channel.ParcelPost, content)
 	})
 }
 
@@ -255,6 +256,15 @@ func (m *member) await(ctx context.Context, seen uint64, wait time.Duration) (ui
 			return at, err
 		}
 	}
+	if err := m.knockAgain(false); err != nil {
+		return at, err
+	}
+	m.mu.Lock()
+	knocked := m.acct.Away != nil
+	m.mu.Unlock()
+	if knocked {
+		return at, m.awaitDoor(ctx, 0)
+	}
 	return at, nil
 }
 
@@ -266,6 +276,9 @@ func (m *member) enterWith(welcome []byte, j *joining) (bool, error) {
 	}
 	group, err := mls.Join(welcome, secrets)
 	if err != nil || group.Suite() != Suite {
+		if mls.Invites(welcome, secrets.KeyPackage()) { // the seat was let in, it seems, but not so that it can enter
+			return false, m.knockAgain(true)
+		}
 		return false, nil // not for this seat, or nonsense: somebody else's may be right
 	}
 	m.mu.Lock()
@@ -273,20 +286,14 @@ func (m *member) enterWith(welcome []byte, j *joining) (bool, error) {
 	if m.log != nil {
 		return true, nil
 	}
-	log, delta, err := channel.Enter(group, m.acct.Terms.config())
-	if err != nil {
-		return false, err
-	}
-	m.log, m.acct.Base = log, group.Epoch()
 	err = m.update(func(sp *vault.Space) error {
 		for _, it := range slices.Clone(m.out) {
 			if err := m.drop(sp, it); err != nil {
 				return err
 			}
 		}
-		return apply(sp, delta)
+		return m.enter(sp, group)
 	})
-	m.changed(dialogue.Plenary)
 	m.toPost.ring()
 	return err == nil, err
 }

@@ -27,7 +27,8 @@ type member struct {
 	// for these.
 	toPost, toLook, toMove bell
 
-	looking sync.Mutex // held by whoever reads cards' boxes; before mu
+	looking  sync.Mutex // held by whoever reads cards' boxes; before mu
+	knocking sync.Mutex // held by whoever reads doors; before mu
 
 	mu         sync.Mutex // guards all that follows, and every transaction on it
 	acct       account
@@ -48,6 +49,9 @@ type member struct {
 	seen       map[string]bool // chores that were due in this round
 	cardSeen   uint64          // cells read from the box of the card that one waits with
 	watched    map[dialogue.SeatID]*watch
+	doors      map[doorKey]*doorWatch
+	told       map[dialogue.Hash]bool        // returns that the room was told of, by their key packages
+	door       *watch                        // one's own, while one waits there
 	words      map[dialogue.EventID][]string // computed readings
 	counting   map[dialogue.EventID]bool     // readings being computed
 	progress   map[dialogue.EventID]uint64   // bytes of files fetched or sent
@@ -67,7 +71,9 @@ type account struct {
 	NextSeq  uint64 // of messages and notices
 	NextOut  uint64 // of outbox items
 	Joining  *joining
-	Base     uint64            // the epoch that one joined at; 0 for the founder
+	Base     uint64            // the epoch that one joined at, the last time; 0 for the founder
+	Awaits   bool              // the charter for Base
+	Away     *away             // while one is out of the room
 	Vouched  []dialogue.SideID // parties that gave the charter which one took
 	Due      map[string]uint64 // chores that others may do first, and when one saw them, in seconds since 1970
 	Bad      uint64            // entries of members that were no entries
@@ -117,7 +123,7 @@ const (
 	keyIndex    = "i" // + room + author + event id: seq
 	keySkeleton = "b" // + epoch: the skeleton newcomers of that epoch get
 	keyHeld     = "h" // + number: entries that wait for the charter
-	keyPackages = "k" // + room + seat: key package left in the log
+	keyPackages = "k" // + room + seat: key package left in the log, or, for the plenary, at the seat's door
 	keySecrets  = "x" // + ref: secrets of one's own key packages
 	keyCard     = "d" // + seat: a card one made
 	keyPost     = "q" // + seat: what a card's holder posted
@@ -132,6 +138,7 @@ func newMember(c *Client, vid vault.DialogueID) *member {
 	return &member{
 		c: c, vid: vid, id: ID(vid.String()), toPost: newBell(), toLook: newBell(), toMove: newBell(),
 		own: map[[32]byte]*ownCell{}, watched: map[dialogue.SeatID]*watch{},
+		doors: map[doorKey]*doorWatch{}, told: map[dialogue.Hash]bool{},
 		words: map[dialogue.EventID][]string{}, counting: map[dialogue.EventID]bool{}, progress: map[dialogue.EventID]uint64{},
 	}
 }
@@ -349,7 +356,7 @@ func (c *Client) Start(ctx context.Context, o StartOptions) (ID, error) {
 	if err != nil {
 		return "", err
 	}
-	open := dialogue.Open{Sides: o.Sides, Rules: o.Rules, Convenor: me, Name: name, Door: door, Suite: uint16(Suite)}
+	open := dialogue.Open{Sides: o.Sides, Rules: o.Rules, Convenor: me, Name: name, Door: door, Suite: uint16(Suite), Key: sig.Public()}
 	event := dialogue.NewEvent(dialogue.KindOpen, c.minute(), open)
 	state, notes := dialogue.Apply(nil, dialogue.Entry{Author: me, Event: &event})
 	if state == nil {

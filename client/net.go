@@ -20,10 +20,11 @@ const (
 )
 
 // run keeps a dialogue in step until ctx ends: one loop reads, one posts, one
-// looks into cards' boxes, one moves files, one deletes what is over.
+// looks into cards' boxes, one moves files, one deletes what is over, one
+// reads doors.
 func (m *member) run(ctx context.Context) {
 	var loops sync.WaitGroup
-	for _, f := range []func(context.Context) error{m.readOnce, m.pushOnce, m.watchOnce, m.filesOnce, m.expireOnce} {
+	for _, f := range []func(context.Context) error{m.readOnce, m.pushOnce, m.watchOnce, m.filesOnce, m.expireOnce, m.doorsOnce} {
 		loops.Go(func() { m.loop(ctx, f) })
 	}
 	loops.Wait()
@@ -73,9 +74,9 @@ func (m *member) setOnline(on bool, err error) {
 	if on {
 		m.heardAt = m.c.opt.Now()
 	}
-	if err != nil && !relay.Retryable(err) && !errors.Is(err, context.DeadlineExceeded) && m.acct.Standing != StandingLost {
+	if err != nil && !relay.Retryable(err) && !errors.Is(err, context.DeadlineExceeded) {
 		m.problem = err
-	} else if on && m.acct.Standing != StandingLost {
+	} else if on {
 		m.problem = nil
 	}
 	if was != on {
@@ -87,7 +88,13 @@ func (m *member) setOnline(on bool, err error) {
 func (m *member) over() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.acct.Standing != StandingIn && m.acct.Standing != StandingWaiting
+	switch m.acct.Standing {
+	case StandingIn, StandingWaiting:
+		return false
+	case StandingLost: // over where nothing of one's own waits at the door
+		return m.log == nil && (m.acct.Away == nil || len(m.acct.Away.Posts) == 0)
+	}
+	return true
 }
 
 func (m *member) readOnce(ctx context.Context) error {
@@ -127,6 +134,9 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 		return err
 	}
 	page, err := r.Do(ctx, relay.Exchange{Box: q.box, From: q.from, Mode: q.mode, Wait: wait})
+	if errors.Is(err, relay.ErrGone) {
+		return m.boxGone(q.box)
+	}
 	if err != nil {
 		return err
 	}
@@ -137,13 +147,32 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 	if _, err := m.take(q.box, page); err != nil {
 		return err
 	}
+	if err := m.waitedInVain(); err != nil {
+		return err
+	}
 	return m.proceed()
+}
+
+// boxGone sees that the box that the log stands in was destroyed.
+func (m *member) boxGone(box *relay.Box) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil || m.log.Box().ID() != box.ID() {
+		return nil
+	}
+	return m.update(m.missed)
 }
 
 func (m *member) awaitTurn(ctx context.Context, wait time.Duration) error {
 	m.mu.Lock()
 	seen := m.cardSeen
+	lost := m.acct.Standing == StandingLost
 	m.mu.Unlock()
+	if lost {
+		err := m.awaitDoor(ctx, wait)
+		m.setOnline(err == nil, err)
+		return err
+	}
 	at, err := m.await(ctx, seen, wait)
 	if err != nil {
 		return err
@@ -193,6 +222,18 @@ func (m *member) pushOnce(ctx context.Context) error {
 		return err
 	}
 	m.toPost.wait(ctx, 0)
+	return nil
+}
+
+// doorsOnce reads the doors that are due, then waits.
+func (m *member) doorsOnce(ctx context.Context) error {
+	if err := m.readDoors(ctx, false); err != nil {
+		return err
+	}
+	if err := m.proceed(); err != nil {
+		return err
+	}
+	sleep(ctx, doorAbsent/2)
 	return nil
 }
 
@@ -261,6 +302,7 @@ func (m *member) syncOnce(ctx context.Context, first bool) error {
 		func() error { return m.push(ctx) },
 		func() error { return m.turn(ctx, wait) },
 		func() error { return m.watchCards(ctx, first) },
+		func() error { return m.readDoors(ctx, first) },
 		m.proceed,
 		func() error { return m.filesStep(ctx) },
 		func() error { return m.push(ctx) },

@@ -73,12 +73,22 @@ type commitItem struct {
 	Content dialogue.Commit
 	Message []byte
 	Welcome []byte
+	To      []parcelItem // where the plenary's Welcome goes
 }
 
-// A parcelItem goes to the box of a card.
+// A parcelItem goes to the box of a card, or to a door.
 type parcelItem struct {
-	_   struct{} `cbor:",toarray"`
-	Box dialogue.Key
+	_    struct{} `cbor:",toarray"`
+	Box  dialogue.Key
+	Days uint16 // that the box keeps it
+}
+
+func (p *parcelItem) box() *relay.Box {
+	key, err := relay.BoxKeyFrom(p.Box[:])
+	if err != nil {
+		panic(err) // a Key has the size of a box key
+	}
+	return key.Box(p.Days, p.Days)
 }
 
 // An ownCell finds the item of a cell that is read back.
@@ -212,6 +222,9 @@ func (m *member) void(sp *vault.Space, concerns func(*item) bool) error {
 
 // make makes all that can be made now: the log has been read to its end.
 func (m *member) make(sp *vault.Space) error {
+	if err := m.moveDoor(sp); err != nil {
+		return err
+	}
 	for _, it := range slices.Clone(m.out) {
 		if !m.makeable(it) {
 			continue
@@ -408,14 +421,14 @@ func allPosted(it *item) bool {
 // boxFor is where an item's cells go.
 func (m *member) boxFor(it *item) *relay.Box {
 	if it.Kind == itemParcel {
-		return cardBox(it.Parcel.Box)
+		return it.Parcel.box()
 	}
 	return m.log.Box()
 }
 
-// queueParcel puts a parcel into a card's box, through the outbox.
-func (m *member) queueParcel(sp *vault.Space, box dialogue.Key, kind channel.ParcelKind, content []byte) error {
-	key, err := relay.BoxKeyFrom(box[:])
+// queueParcel puts a parcel into a box, through the outbox.
+func (m *member) queueParcel(sp *vault.Space, to parcelItem, kind channel.ParcelKind, content []byte) error {
+	key, err := relay.BoxKeyFrom(to.Box[:])
 	if err != nil {
 		return err
 	}
@@ -423,7 +436,7 @@ func (m *member) queueParcel(sp *vault.Space, box dialogue.Key, kind channel.Par
 	if err != nil {
 		return err
 	}
-	it := &item{Kind: itemParcel, Stage: stageHead, Parcel: &parcelItem{Box: box}}
+	it := &item{Kind: itemParcel, Stage: stageHead, Parcel: &to}
 	if err := m.enqueue(sp, it); err != nil {
 		return err
 	}
@@ -458,6 +471,9 @@ func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitCo
 		return err
 	}
 	it := &item{Kind: itemCommit, Room: room, Commit: &commitItem{Content: what, Message: p.Message, Welcome: p.Welcome}}
+	if room == dialogue.Plenary {
+		it.Commit.To = m.welcomesGo(what.Adds)
+	}
 	if err := m.enqueue(sp, it); err != nil {
 		return err
 	}

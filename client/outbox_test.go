@@ -19,7 +19,7 @@ func TestLostVaultPostsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	ruth.mu.Lock()
-	err := ruth.update(ruth.older)
+	err := ruth.update(func(sp *vault.Space) error { return ruth.lose(sp, LossOlder, dialogue.SeatID{}) })
 	ruth.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)

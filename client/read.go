@@ -8,6 +8,7 @@ import (
 
 	"parley/channel"
 	"parley/dialogue"
+	"parley/mls"
 	"parley/relay"
 	"parley/vault"
 )
@@ -21,8 +22,7 @@ func (m *member) take(box *relay.Box, page relay.Page) (n int, err error) {
 		return 0, nil
 	}
 	if page.First > m.log.Position() {
-		m.acct.Standing, m.problem = StandingLost, errMissed
-		return 0, errors.Join(errMissed, m.update(func(*vault.Space) error { return nil }))
+		return 0, m.update(m.missed)
 	}
 	if len(page.Cells) > 0 {
 		err = m.update(func(sp *vault.Space) error {
@@ -98,7 +98,7 @@ func (m *member) cell(sp *vault.Space, c *relay.Cell) error {
 func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 	room := dialogue.Room(got.Room)
 	if got.Older {
-		return m.older(sp)
+		return m.lose(sp, LossOlder, dialogue.SeatID{})
 	}
 	if got.Bad != nil {
 		m.acct.Bad++
@@ -129,6 +129,12 @@ func (m *member) eventEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry,
 		return nil
 	}
 	e.Event = &event
+	if it != nil && it.Readers != nil && !m.awaitsCharter() {
+		// A removal that stood before it in the log made it stale: it goes again.
+		if next, notes := dialogue.Apply(m.state, e); stale(notes) {
+			return errors.Join(m.keep(sp, next, nil, got.Place, e), m.void(sp, func(x *item) bool { return x == it }))
+		}
+	}
 	if it != nil {
 		if err := m.drop(sp, it); err != nil {
 			return err
@@ -138,6 +144,13 @@ func (m *member) eventEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry,
 		return m.hold(sp, got, e)
 	}
 	return m.fold(sp, got.Place, e)
+}
+
+// stale tells whether a message has no effect because of who was in the room.
+func stale(notes []dialogue.Note) bool {
+	return slices.ContainsFunc(notes, func(n dialogue.Note) bool {
+		return n.Kind == dialogue.NoteRefused && n.Reason == dialogue.ReasonStrangers
+	})
 }
 
 // commitOf reads from a staged commit what the dialogue judges it by.
@@ -196,26 +209,33 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 	room := e.Room
 	var delta channel.Delta
 	var removed bool
+	key := m.log.Signer(channel.Plenary)
 	var err error
 	if own != nil {
 		delta, err = m.log.Merge(got.Room)
 	} else {
 		delta, removed, err = m.log.Follow(got)
 	}
+	if err == nil && m.c.opt.Garbled != nil && m.c.opt.Garbled(room, m.nameOf(e.Author)) {
+		err = errGarbled
+	}
 	if err != nil {
-		return m.lost(sp, room, e.Author, err)
+		return m.lost(sp, room, e.Author)
 	}
 	if err := apply(sp, delta); err != nil {
 		return err
 	}
 	if removed {
-		return errors.Join(m.void(sp, func(it *item) bool { return it.Room == room }), m.gone(sp, room))
+		return errors.Join(m.void(sp, func(it *item) bool { return it.Room == room }), m.gone(sp, room, e.Commit, key))
 	}
-	if room != dialogue.Plenary && m.state != nil {
+	if room != dialogue.Plenary && !m.awaitsCharter() {
 		m.acct.Commits[room] = m.state.LogTime
 		m.acct.Adding[room] = addition{By: e.Author}
 		for _, a := range e.Commit.Adds {
 			m.acct.Adding[room].Seats = append(m.acct.Adding[room].Seats, a.Seat)
+			if err := sp.Delete(packageKey(room, a.Seat)); err != nil {
+				return err
+			}
 		}
 	}
 	if own != nil {
@@ -226,7 +246,7 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 			return err
 		}
 	}
-	if room == dialogue.Plenary && len(e.Commit.Adds) > 0 && m.state != nil {
+	if room == dialogue.Plenary && len(e.Commit.Adds) > 0 && !m.awaitsCharter() {
 		if err := sp.Put(numbered(keySkeleton, m.log.Epoch()), m.state.Marshal()); err != nil {
 			return err
 		}
@@ -234,13 +254,32 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 	return m.void(sp, func(it *item) bool { return it.Room == room })
 }
 
-// gone forgets what a removed seat can't use any more.
-func (m *member) gone(sp *vault.Space, room dialogue.Room) error {
+// gone sees that one's own leaf was removed: for good, because one slept, or
+// because one comes back with another.
+func (m *member) gone(sp *vault.Space, room dialogue.Room, c *dialogue.Commit, key *mls.SignatureKey) error {
 	if room != dialogue.Plenary {
 		return nil
 	}
+	me := m.me()
+	switch {
+	case m.tookUp(c): // the Welcome for that post lies at one's door
+		m.acct.Away.holdKey(key.Bytes())
+		return m.leaveLog(sp)
+	case m.comesBack(c):
+		return m.loseAs(sp, key, LossReplaced, dialogue.SeatID{})
+	case m.awaitsCharter():
+	case me.Status == dialogue.Asleep && me.Back == nil:
+		return m.loseAs(sp, key, LossSlept, dialogue.SeatID{})
+	case me.Status == dialogue.Asleep:
+		return m.loseAs(sp, key, LossReplaced, dialogue.SeatID{})
+	}
+	return m.removed(sp, me)
+}
+
+// removed forgets what a removed seat can't use any more.
+func (m *member) removed(sp *vault.Space, me *dialogue.Seat) error {
 	m.acct.Standing = StandingRemoved
-	if me := m.me(); me != nil && me.Status == dialogue.Left {
+	if me != nil && me.Status == dialogue.Left {
 		m.acct.Standing = StandingLeft
 	}
 	m.log = nil
@@ -259,23 +298,18 @@ func (m *member) gone(sp *vault.Space, room dialogue.Room) error {
 }
 
 // lost says that this vault can't follow a commit that holds for all others.
-func (m *member) lost(sp *vault.Space, room dialogue.Room, by dialogue.SeatID, err error) error {
-	if room != dialogue.Plenary {
-		return m.leaveRoom(sp, room)
+func (m *member) lost(sp *vault.Space, room dialogue.Room, by dialogue.SeatID) error {
+	if by == m.acct.Me {
+		by = dialogue.SeatID{}
 	}
-	m.acct.Standing = StandingLost
-	m.problem = fmt.Errorf("what %s made can't be opened: %w", m.nameOf(by), err)
-	m.log = nil
-	return sp.DeletePrefix([]byte(keyChannel))
+	if room != dialogue.Plenary {
+		return m.loseSideRoom(sp, room, by)
+	}
+	return m.lose(sp, LossLeftOut, by)
 }
 
-// older says that this vault is a copy from before something that it wrote
-// itself. It never writes again.
-func (m *member) older(sp *vault.Space) error {
-	m.acct.Standing, m.problem, m.log = StandingLost, errOlder, nil
-	return sp.DeletePrefix([]byte(keyChannel))
-}
+// missed says that the relay no longer has what follows.
+func (m *member) missed(sp *vault.Space) error { return m.lose(sp, LossMissed, dialogue.SeatID{}) }
 
-var errOlder = errors.New("this is an older copy of the vault: it lacks something that was written with it")
-
-var errMissed = errors.New("the relay no longer has what was said since this computer was last connected")
+// errGarbled stands for what a simulation says can't be opened.
+var errGarbled = errors.New("played as garbage")

@@ -34,6 +34,9 @@ func (m *member) show() Dialogue {
 		ID: m.id, Title: m.acct.Title, Standing: m.acct.Standing, Relay: m.acct.Relay, Online: m.online,
 		LastHeard: m.heardAt, Problem: m.problem,
 	}
+	if d.Standing == StandingLost {
+		d.Problem = m.lostError()
+	}
 	if m.state == nil {
 		return d
 	}
@@ -57,7 +60,7 @@ func (m *member) show() Dialogue {
 	for _, s := range m.state.Disagreed() {
 		d.Missing = append(d.Missing, m.state.SideName(s))
 	}
-	if m.me() != nil {
+	if m.me() != nil && d.Standing == StandingIn {
 		d.Unconfirmed = m.sideNames(m.unconfirmed())
 	}
 	d.Rooms = m.rooms(d.Seats)
@@ -99,7 +102,7 @@ func (m *member) seat(x *dialogue.Seat) Seat {
 	s := Seat{
 		ID: x.ID, Name: x.Name, Side: x.Side, SideName: m.state.SideName(x.Side), Role: x.Role, Capacity: x.Capacity,
 		Status: x.Status, Me: x.ID == m.acct.Me, Head: m.state.IsHead(x.ID), Due: x.Due, GoneBy: m.nameOf(x.GoneBy),
-		Lost: x.Lost, By: m.nameOf(x.By), Seconds: len(x.Seconds),
+		Lost: x.Lost, By: m.nameOf(x.By), Seconds: len(x.Seconds), AtDoor: x.Back != nil,
 	}
 	for _, v := range x.Verified {
 		s.VerifiedBy = append(s.VerifiedBy, m.nameOf(v.By))
@@ -129,7 +132,7 @@ func (m *member) mayDo(x *dialogue.Seat) SeatActions {
 	return SeatActions{
 		Approve: x.Status == dialogue.Arrived && head && slices.Contains(m.state.Missing(x), me.Side),
 		Revoke:  (x.Status == dialogue.Invited || x.Status == dialogue.Arrived) && (over || x.By == me.ID),
-		Remove:  x.Status == dialogue.In && !x.Due && x.ID != me.ID && (over || head && !slices.Contains(x.Removers, me.Side)),
+		Remove:  (x.Status == dialogue.In || x.Status == dialogue.Asleep) && !x.Due && x.ID != me.ID && (over || head && !slices.Contains(x.Removers, me.Side)),
 		Verify:  x.Status == dialogue.In && x.ID != me.ID,
 	}
 }

@@ -22,14 +22,20 @@ func (m *member) leavePackage(sp *vault.Space) error {
 	if me == nil || me.Side == 0 {
 		return nil
 	}
-	kp, secrets, err := m.newPackage()
+	kp, err := m.keptPackage(sp)
 	if err != nil {
 		return err
 	}
-	if err := sp.Put(append([]byte(keySecrets), kp.Ref()...), secrets.Marshal()); err != nil {
-		return err
+	return m.queueEvent(sp, dialogue.KindKeyPackage, dialogue.KeyPackage{Room: m.myRoom(), Package: kp})
+}
+
+// keptPackage makes a key package for one's side room and keeps its secrets.
+func (m *member) keptPackage(sp *vault.Space) ([]byte, error) {
+	kp, secrets, err := m.newPackage()
+	if err != nil {
+		return nil, err
 	}
-	return m.queueEvent(sp, dialogue.KindKeyPackage, dialogue.KeyPackage{Room: m.myRoom(), Package: kp.Marshal()})
+	return kp.Marshal(), sp.Put(append([]byte(keySecrets), kp.Ref()...), secrets.Marshal())
 }
 
 func (m *member) newPackage() (*mls.KeyPackage, *mls.KeyPackageSecrets, error) {
@@ -88,13 +94,16 @@ func (m *member) greeted(sp *vault.Space, n dialogue.Note) error {
 	return m.leavePackage(sp)
 }
 
+// leaveRoom forgets one's group of a side room, and asks to be let in.
 func (m *member) leaveRoom(sp *vault.Space, r dialogue.Room) error {
+	return errors.Join(m.dropRoom(sp, r), m.leavePackage(sp))
+}
+
+func (m *member) dropRoom(sp *vault.Space, r dialogue.Room) error {
 	m.acct.Adding[r] = addition{}
 	delta := m.log.Leave(channel.Room(r))
-	if err := errors.Join(apply(sp, delta), m.void(sp, func(it *item) bool { return it.Room == r })); err != nil {
-		return err
-	}
-	return m.leavePackage(sp)
+	m.changed(r)
+	return errors.Join(apply(sp, delta), m.void(sp, func(it *item) bool { return it.Room == r }))
 }
 
 // keepRoom is the chore that makes a side room's members those of the plan.
@@ -111,13 +120,14 @@ func (m *member) keepRoom(sp *vault.Space) error {
 	members := m.members(r)
 	var content mls.CommitContent
 	var what dialogue.Commit
-	for _, id := range m.state.Strangers(r, members) {
+	lost := m.lostMembers(r, members)
+	for _, id := range append(m.state.Strangers(r, members), lost...) {
 		if leaf, ok := m.leaf(r, id); ok {
 			content.Removes = append(content.Removes, leaf)
 			what.Removes = append(what.Removes, id)
 		}
 	}
-	for _, id := range m.state.Absent(r, members) {
+	for _, id := range append(m.state.Absent(r, members), lost...) {
 		kp, err := m.packageOf(sp, r, id)
 		if err != nil {
 			return err
@@ -130,7 +140,9 @@ func (m *member) keepRoom(sp *vault.Space) error {
 	if len(what.Adds)+len(what.Removes) == 0 {
 		return nil
 	}
-	there := slices.DeleteFunc(m.state.Plan(r), func(id dialogue.SeatID) bool { return !slices.Contains(members, id) })
+	there := slices.DeleteFunc(m.state.Plan(r), func(id dialogue.SeatID) bool {
+		return !slices.Contains(members, id) || slices.Contains(lost, id) || m.state.Barred(id)
+	})
 	if !m.myTurn("room", there, 0) {
 		return nil
 	}
@@ -164,9 +176,6 @@ func (m *member) committed(sp *vault.Space, it *item, room dialogue.Room) error 
 	var seats []dialogue.SeatID
 	for _, a := range it.Commit.Content.Adds {
 		seats = append(seats, a.Seat)
-		if err := sp.Delete(packageKey(room, a.Seat)); err != nil {
-			return err
-		}
 	}
 	return m.queueEvent(sp, dialogue.KindWelcome, dialogue.Welcome{Room: room, Seats: seats, Last: m.acct.Commits[room], Welcome: it.Commit.Welcome})
 }
@@ -178,6 +187,7 @@ func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) 
 	if !slices.Contains(b.Seats, m.acct.Me) || m.log.In(channel.Room(b.Room)) {
 		return nil
 	}
+	mine := false
 	for p, err := range scan(sp, []byte(keySecrets), scanOptions{}) {
 		if err != nil {
 			return err
@@ -186,6 +196,7 @@ func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) 
 		if err != nil {
 			return err
 		}
+		mine = mine || mls.Invites(b.Welcome, secrets.KeyPackage())
 		group, err := mls.Join(b.Welcome, secrets)
 		if err != nil {
 			continue // for another of one's key packages, or for none
@@ -201,8 +212,10 @@ func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) 
 		m.changed(b.Room)
 		return errors.Join(apply(sp, delta), sp.DeletePrefix([]byte(keySecrets)))
 	}
-	m.acct.Bad++
-	return m.leavePackage(sp)
+	if !mine { // for a key package of another time: nobody's fault
+		n.By = dialogue.SeatID{}
+	}
+	return m.loseSideRoom(sp, b.Room, n.By)
 }
 
 // adding tells whether somebody was added to a side room and has no Welcome
@@ -218,6 +231,8 @@ func (m *member) adding(r dialogue.Room) bool {
 func (m *member) canWrite(r dialogue.Room) WhyNot {
 	me := m.me()
 	switch {
+	case m.acct.Standing == StandingLost:
+		return WhyAway
 	case m.acct.Standing != StandingIn || m.log == nil || me == nil || me.Status != dialogue.In || me.Due:
 		return WhyNotIn
 	case !m.log.In(channel.Room(r)) || r != dialogue.Plenary && m.state.Founded(r) == nil:

@@ -24,14 +24,15 @@ type Profile struct {
 // Standing says how far one has come in a dialogue.
 type Standing string
 
-// A seat goes from waiting to in, and ends as removed or left.
+// A seat goes from waiting to in, and ends as removed or left. It can be lost
+// in between.
 const (
 	StandingWaiting Standing = "waiting" // the card was used; the others have to let one in
 	StandingIn      Standing = "in"
 	StandingRemoved Standing = "removed"
 	StandingLeft    Standing = "left"
 	StandingRefused Standing = "refused" // the card was revoked, had expired or was used by somebody else first
-	StandingLost    Standing = "lost"    // this vault can't follow the dialogue any more
+	StandingLost    Standing = "lost"    // this vault is out of the room; Problem says why, and it comes back by itself
 )
 
 // A Dialogue is a picture of one dialogue at one moment.
@@ -100,6 +101,8 @@ type Seat struct {
 	MayDo    SeatActions
 	Seconds  int  // further uses of the card: an alarm
 	HaveCard bool // this vault made the card and can show it again
+
+	AtDoor bool // it waits at its door to come back
 }
 
 // SeatActions are what the rules let this person do with a seat now.
@@ -127,6 +130,7 @@ const (
 	WhyNotIn    WhyNot = "notin"    // not seated, or no longer
 	WhyChanging WhyNot = "changing" // its members are not those of the seat plan yet; what one writes waits
 	WhyStopped  WhyNot = "stopped"  // words have to be compared first; what one writes waits
+	WhyAway     WhyNot = "away"     // one has lost the room, and is on the way back
 	WhyNotThere WhyNot = "notthere" // the room is not founded, or one has not been let in yet
 )
 

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -124,28 +123,12 @@ func (m *member) readCard(ctx context.Context, x dialogue.Seat, w *watch) error 
 	if err != nil {
 		return err
 	}
-	for {
-		page, err := r.Do(ctx, relay.Exchange{Box: cardBox(x.Box), From: w.from, Mode: relay.Mode8})
-		if errors.Is(err, relay.ErrGone) {
+	return readBox(ctx, r, cardBox(x.Box), w, 0, func(p *channel.Parcel) error {
+		if p.Kind != channel.ParcelPost {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		w.from = max(w.from, page.First+uint64(len(page.Cells)))
-		for i := range page.Cells {
-			p, err := w.un.Add(&page.Cells[i])
-			if err != nil || p == nil || p.Kind != channel.ParcelPost {
-				continue
-			}
-			if err := m.sawPost(x, w, p.Content); err != nil {
-				return err
-			}
-		}
-		if len(page.Cells) == 0 || w.from >= page.Next {
-			return nil
-		}
-	}
+		return m.sawPost(x, w, p.Content)
+	})
 }
 
 // sawPost keeps a valid post of a card, the first with its key package.

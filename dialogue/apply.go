@@ -53,6 +53,13 @@ const (
 	NoteAttempt      NoteKind = 22 // a commit against the rules
 	NoteAgreed       NoteKind = 23 // every side has agreed; the plenary is open
 	NoteHello        NoteKind = 24
+	NoteDoor         NoteKind = 25 // a door moved
+	NoteReturning    NoteKind = 26 // a seat waits at its door
+	NoteReturned     NoteKind = 27
+	NoteAsleep       NoteKind = 28 // a seat's leaf went; the seat is kept
+	NoteRoomLost     NoteKind = 29 // a seat can't follow its side room
+	NoteRoomOver     NoteKind = 30 // nearly all its seats lost a room: it can be founded again
+	NoteSideAsleep   NoteKind = 31 // all seats of the body, a SideID, sleep
 )
 
 // A Reason says why something had no effect.
@@ -77,6 +84,8 @@ const (
 	ReasonNotReady   Reason = 14 // a seat was added that nobody may add yet
 	ReasonWrongRoom  Reason = 15
 	ReasonOutOfOrder Reason = 16 // before the opening, or a second opening
+	ReasonNamed      Reason = 17 // two seats named the author as having left them out, or the one it would bring back did
+	ReasonWoke       Reason = 18 // a seat was removed that had slept, and was heard just before
 )
 
 // A Note says what an entry did.
@@ -152,14 +161,14 @@ func (f *fold) open() {
 	for _, name := range o.Sides {
 		f.s.Sides = append(f.s.Sides, Side{Name: name})
 	}
-	f.s.Seats = []Seat{{ID: o.Convenor, Name: o.Name, Role: Convenor, Status: In, Door: o.Door}}
+	f.s.Seats = []Seat{{ID: o.Convenor, Name: o.Name, Role: Convenor, Status: In, Doors: []Key{o.Door}, Key: o.Key}}
 	f.heard()
-	f.s.LastCommit = f.s.LogTime
+	f.s.LastCommit, f.s.Seats[0].Since = f.s.LogTime, f.s.LogTime
 	f.note(NoteOpened, o.Convenor, o)
 }
 
 func (o *Open) valid() bool {
-	if len(o.Sides) < MinSides || len(o.Sides) > MaxSides || !o.Rules.Valid() || !validName(o.Name) || o.Convenor.IsZero() {
+	if len(o.Sides) < MinSides || len(o.Sides) > MaxSides || !o.Rules.Valid() || !validName(o.Name) || o.Convenor.IsZero() || len(o.Key) > maxKey {
 		return false
 	}
 	for i, n := range o.Sides {
@@ -195,7 +204,7 @@ func hiddenRune(r rune) bool {
 // event takes an event of the plenary.
 func (f *fold) event() {
 	ev := f.e.Event
-	if ev.V != Version || ev.Kind > KindHello || ev.Kind == 0 {
+	if ev.V != Version || ev.Kind > lastKind || ev.Kind == 0 {
 		f.note(NoteUnknown, SeatID{}, nil)
 		return
 	}
@@ -237,6 +246,12 @@ func (f *fold) event() {
 		with(f, f.charter)
 	case KindHello:
 		with(f, func(Hello) Reason { f.note(NoteHello, f.e.Author, nil); return ReasonNone })
+	case KindDoor:
+		with(f, f.door)
+	case KindReturn:
+		with(f, f.returns)
+	case KindRoomLost:
+		with(f, f.roomLost)
 	}
 }
 

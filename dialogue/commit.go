@@ -1,9 +1,6 @@
 package dialogue
 
-import (
-	"bytes"
-	"slices"
-)
+import "slices"
 
 // A Commit is what a commit does to a room, read from its MLS message.
 type Commit struct {
@@ -54,14 +51,22 @@ func (s *State) judge(author SeatID, c *Commit) Reason {
 	if x == nil || x.Status != In || x.Due {
 		return ReasonNotSeated
 	}
-	due := s.Due()
-	if r := judgeRemoves(c.Removes, due); r != ReasonNone {
+	if s.Barred(author) {
+		return ReasonNamed
+	}
+	if r := s.judgeRemoves(c.Removes, s.Due(), s.MayGo()); r != ReasonNone {
 		return r
 	}
 	seen := map[SeatID]bool{}
 	for _, a := range c.Adds {
 		n := s.Seat(a.Seat)
-		if n == nil || seen[a.Seat] || !s.Ready(n) || a.Package != n.Package {
+		if n == nil || seen[a.Seat] {
+			return ReasonNotReady
+		}
+		if n.Back != nil && !s.MayBringBack(author, n.ID) {
+			return ReasonNamed
+		}
+		if !(s.Ready(n) && a.Package == n.Package) && !s.comesBack(author, n, a, c.Removes) {
 			return ReasonNotReady
 		}
 		seen[a.Seat] = true
@@ -75,13 +80,23 @@ func (s *State) judge(author SeatID, c *Commit) Reason {
 	return ReasonNone
 }
 
-func judgeRemoves(removes, due []SeatID) Reason {
+// judgeRemoves: all whose removal is due go, and besides them only who may.
+func (s *State) judgeRemoves(removes, due, may []SeatID) Reason {
 	for _, id := range due {
 		if !slices.Contains(removes, id) {
 			return ReasonDueFirst
 		}
 	}
-	if len(removes) != len(due) {
+	for i, id := range removes {
+		if slices.Contains(removes[:i], id) {
+			return ReasonNotYours
+		}
+		if slices.Contains(due, id) || slices.Contains(may, id) {
+			continue
+		}
+		if x := s.Seat(id); x != nil && s.justWoke(x) {
+			return ReasonWoke
+		}
 		return ReasonNotYours
 	}
 	return ReasonNone
@@ -92,8 +107,12 @@ func judgeRemoves(removes, due []SeatID) Reason {
 func (s *State) judgeRoom(e Entry) Reason {
 	room, members, c := e.Room, e.Members, e.Commit
 	plan := s.Plan(room)
-	if s.room(room) == nil || !slices.Contains(plan, e.Author) {
+	founded := s.room(room)
+	if founded == nil || !slices.Contains(plan, e.Author) {
 		return ReasonNotSeated
+	}
+	if s.Barred(e.Author) {
+		return ReasonNamed
 	}
 	var due []SeatID
 	for _, m := range members {
@@ -101,11 +120,15 @@ func (s *State) judgeRoom(e Entry) Reason {
 			due = append(due, m)
 		}
 	}
-	if r := judgeRemoves(c.Removes, due); r != ReasonNone {
+	if r := s.judgeRemoves(c.Removes, due, founded.Lost); r != ReasonNone {
 		return r
 	}
 	for i, a := range c.Adds {
-		if !slices.Contains(plan, a.Seat) || slices.Contains(members, a.Seat) ||
+		again := slices.Contains(c.Removes, a.Seat) // it lost the room
+		if again && !s.MayBringBack(e.Author, a.Seat) {
+			return ReasonNamed
+		}
+		if !slices.Contains(plan, a.Seat) || slices.Contains(members, a.Seat) && !again ||
 			slices.ContainsFunc(c.Adds[:i], func(b Added) bool { return b.Seat == a.Seat }) {
 			return ReasonNotReady
 		}
@@ -122,13 +145,16 @@ func (f *fold) carryOut(c *Commit) {
 	f.s.LastCommit = f.s.LogTime
 	for _, id := range c.Removes {
 		x := f.s.Seat(id)
-		x.Due, x.Removers = false, nil
-		if x.Leaving {
-			x.Status = Left
-			f.note(NoteLeft, id, nil)
-		} else {
-			x.Status = Removed
-			f.note(NoteRemoved, id, nil)
+		if x.Due {
+			f.departed(x)
+			continue
+		}
+		x.Status = Asleep
+		if x.Back == nil {
+			f.note(NoteAsleep, id, nil)
+			if f.s.SideAsleep(x.Side) && x.Side != 0 {
+				f.note(NoteSideAsleep, id, x.Side)
+			}
 		}
 	}
 	f.depart(c.Removes)
@@ -136,16 +162,21 @@ func (f *fold) carryOut(c *Commit) {
 	wasOpen := len(f.s.Disagreed()) == 0
 	for _, a := range c.Adds {
 		x := f.s.Seat(a.Seat)
+		x.Heard, x.Since = 0, f.s.LogTime
+		newcomers = append(newcomers, a.Seat)
+		if x.Status == Asleep {
+			f.seatAgain(x, a)
+			continue
+		}
 		x.Status, x.Key = In, a.Key
 		side := &f.s.Sides[x.Side-1]
 		// Its post named the rules in force, and taking the head's seat agrees to them.
 		side.HadHead, side.Agreed = true, true
-		newcomers = append(newcomers, a.Seat)
 		f.note(NoteSeated, a.Seat, nil)
 	}
 	for _, k := range c.Keys {
-		if x := f.s.Seat(k.Seat); x != nil && !bytes.Equal(x.Key, k.Key) {
-			x.Key = k.Key
+		if x := f.s.Seat(k.Seat); x != nil {
+			f.setKey(x, k.Key)
 		}
 	}
 	if len(newcomers) > 0 {
@@ -157,6 +188,17 @@ func (f *fold) carryOut(c *Commit) {
 	if !wasOpen && len(f.s.Disagreed()) == 0 {
 		f.note(NoteAgreed, SeatID{}, nil)
 	}
+}
+
+// departed ends a seat: it was removed, or left.
+func (f *fold) departed(x *Seat) {
+	x.Status, x.Due, x.Removers, x.Back = Removed, false, nil, nil
+	k := NoteRemoved
+	if x.Leaving {
+		x.Status, k = Left, NoteLeft
+	}
+	f.s.Departures++
+	f.note(k, x.ID, nil)
 }
 
 func (s *State) count(st Status) int {

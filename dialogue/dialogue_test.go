@@ -2,6 +2,8 @@ package dialogue
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"strings"
@@ -99,7 +101,7 @@ func TestWordsUseEveryBit(t *testing.T) {
 
 // state makes a small skeleton for the tests of its parser.
 func state(t testing.TB) *State {
-	o := Open{Convenor: id("Ruth"), Name: "Ruth", Rules: Preset(TrackTwo), Suite: 1, Sides: []string{"North", "South"}}
+	o := Open{Convenor: id("Ruth"), Name: "Ruth", Rules: Preset(TrackTwo), Suite: 1, Sides: []string{"North", "South"}, Key: keyOf("Ruth", 0).Public().(ed25519.PublicKey)}
 	ev := NewEvent(KindOpen, 1000, o)
 	s, _ := Apply(nil, Entry{Author: id("Ruth"), Event: &ev})
 	if s == nil {
@@ -130,6 +132,9 @@ func TestParseStateRefuses(t *testing.T) {
 		"a name that hides": func(s *State) { s.Sides[0].Name = "a\u202eb" },
 		"claims":            func(s *State) { s.Claims = s.Claims[1:] },
 		"rules":             func(s *State) { s.Rules.RetentionDays = 0 },
+		"a door too many":   func(s *State) { s.Seats[0].Doors = make([]Key, maxDoors+1) },
+		"too many retired":  func(s *State) { s.Retired = make([]Hash, maxRetired+1) },
+		"a status":          func(s *State) { s.Seats[0].Status = Asleep + 1 },
 		"a room too many":   func(s *State) { s.Rooms = []RoomState{{Room: 5}} },
 	} {
 		s := state(t)
@@ -145,7 +150,7 @@ func TestParseStateRefuses(t *testing.T) {
 
 func TestMalformedEventsChangeNothing(t *testing.T) {
 	s := state(t)
-	for k := KindOpen; k <= KindHello; k++ {
+	for k := KindOpen; k <= lastKind; k++ {
 		ev := Event{V: Version, Kind: k, Body: []byte{0x61, 'x'}, Time: 1000}
 		next, notes := Apply(s, Entry{Author: id("Ruth"), Event: &ev})
 		if len(notes) != 1 || notes[0].Kind != NoteRefused {
@@ -162,6 +167,10 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add(NewEvent(KindSay, 1000, Say{Text: "hello"}).Marshal())
 	f.Add(NewEvent(KindInvite, 1, Invite{Name: "x"}).Marshal())
 	f.Add([]byte{0x85, 1, 9, 0x40, 0, 0x80})
+	f.Add(NewEvent(KindDoor, 1, Door{Key: Key{1}}).Marshal())
+	f.Add(NewEvent(KindRoomLost, 1, RoomLost{Room: 1, Named: id("Ruth")}).Marshal())
+	post := ReturnPost{Seat: id("Ruth"), KeyPackage: sha256.Sum256([]byte("package"))}
+	f.Add(NewEvent(KindReturn, 1, Return{Signed: post.Sign(keyOf("Ruth", 0)), Package: []byte("package")}).Marshal())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := ParseEvent(b)
 		if err != nil {
@@ -181,6 +190,9 @@ func FuzzParseEvent(f *testing.F) {
 
 func FuzzParseState(f *testing.F) {
 	f.Add(state(f).Marshal())
+	s := state(f)
+	s.Seats[0].Status, s.Seats[0].Back, s.Retired = Asleep, &Returning{Door: Key{1}}, []Hash{{1}}
+	f.Add(s.Marshal())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := ParseState(b)
 		if err == nil && !bytes.Equal(s.Marshal(), b) {

@@ -16,6 +16,6 @@
 //
 // Files: event.go (what can be said), rules.go (ground rules and presets),
 // state.go (the skeleton), apply.go (the fold), seating.go (invitations,
-// consent, removal), commit.go (which commits count), time.go (log time),
-// rooms.go (who belongs in which room), words.go (numbers as words).
+// consent, removal), commit.go (which commits count), returning.go (doors and
+// the way back), sleep.go (who sleeps), time.go (log time), rooms.go (who belongs in which room), words.go (numbers as words).
 package dialogue

@@ -72,6 +72,11 @@ const (
 	KindHeard      Kind = 14 // the author heard the words and they matched
 	KindCharter    Kind = 15 // the skeleton for newcomers
 	KindHello      Kind = 16 // a newcomer is there
+	KindDoor       Kind = 17 // the author's door moves
+	KindReturn     Kind = 18 // what lay at a seat's door
+	KindRoomLost   Kind = 19 // the author can't follow its side room
+
+	lastKind = KindRoomLost
 )
 
 // Version is the version of events that this code writes and of the fold
@@ -127,6 +132,7 @@ type Open struct {
 	Name     string
 	Door     Key
 	Suite    uint16 // the MLS cipher suite of every room
+	Key      []byte // the convenor's signature key
 }
 
 // A Key is a box key or a public key of 32 bytes that members share. It does

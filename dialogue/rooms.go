@@ -64,7 +64,7 @@ func (f *fold) inRoom() {
 	ev := f.e.Event
 	x := f.s.Seat(f.e.Author)
 	switch {
-	case ev.V != Version || ev.Kind > KindHello || ev.Kind == 0:
+	case ev.V != Version || ev.Kind > lastKind || ev.Kind == 0:
 		f.note(NoteUnknown, SeatID{}, nil)
 	case x == nil || x.Status != In || x.Due || x.Side != f.e.Room.Side():
 		f.refuse(ReasonNotSeated)
@@ -101,6 +101,7 @@ func (f *fold) depart(gone []SeatID) {
 	for i := range f.s.Rooms {
 		x := &f.s.Rooms[i]
 		x.Members = slices.DeleteFunc(slices.Clone(x.Members), func(id SeatID) bool { return slices.Contains(gone, id) })
+		x.Lost = slices.DeleteFunc(slices.Clone(x.Lost), func(id SeatID) bool { return slices.Contains(gone, id) })
 	}
 }
 
@@ -117,6 +118,7 @@ func (f *fold) welcome(b Welcome) Reason {
 	for _, id := range b.Seats {
 		if y := f.s.Seat(id); slices.Contains(x.Members, f.e.Author) && y != nil && y.Status == In && y.Side == b.Room.Side() && !slices.Contains(x.Members, id) {
 			x.Members = add(x.Members, id)
+			x.Lost = slices.DeleteFunc(slices.Clone(x.Lost), func(l SeatID) bool { return l == id })
 		}
 	}
 	f.note(NoteWelcome, f.e.Author, b)

@@ -59,7 +59,7 @@ func (s *State) taken() int {
 	n := 0
 	for i := range s.Seats {
 		x := &s.Seats[i]
-		if x.Status == In || x.Status == Arrived || x.Status == Invited && x.Expires > s.LogTime {
+		if x.Status == In || x.Status == Asleep || x.Status == Arrived || x.Status == Invited && x.Expires > s.LogTime {
 			n++
 		}
 	}
@@ -99,7 +99,7 @@ func (f *fold) arrive(b SignedPost) Reason {
 	case b.Post.Rules != f.s.RulesHash():
 		return ReasonRules
 	}
-	x.Status, x.Post, x.Package, x.Door = Arrived, b.Post.Hash(), b.Post.KeyPackage, b.Post.Door
+	x.Status, x.Post, x.Package, x.Doors, x.DoorAt = Arrived, b.Post.Hash(), b.Post.KeyPackage, []Key{b.Post.Door}, f.s.Departures
 	f.note(NoteArrived, x.ID, b)
 	return ReasonNone
 }
@@ -159,8 +159,8 @@ func (f *fold) consent(b Consent) Reason {
 // Missing lists the sides whose consent to a seat that has arrived is still
 // needed. While the seat's side never had a head, the convenor's card seats
 // its first without consent. Afterwards every side has to agree, the seat's
-// own included where it has a head now; a side that has never had a head has
-// nobody to ask.
+// own included where it has a head now or sleeps; a side that has never had a
+// head has nobody to ask.
 func (s *State) Missing(x *Seat) []SideID {
 	if by := s.Seat(x.By); !s.Sides[x.Side-1].HadHead && by != nil && by.Role == Convenor {
 		return nil
@@ -168,7 +168,7 @@ func (s *State) Missing(x *Seat) []SideID {
 	var l []SideID
 	for i := range s.Sides {
 		id := SideID(i + 1)
-		if s.Sides[i].HadHead && (id != x.Side || s.Head(id) != nil) && !slices.Contains(x.Consents, id) {
+		if s.Sides[i].HadHead && (id != x.Side || s.Head(id) != nil || s.SideAsleep(id)) && !slices.Contains(x.Consents, id) {
 			l = append(l, id)
 		}
 	}
@@ -184,7 +184,7 @@ func (f *fold) remove(b Remove) Reason {
 	if x == nil {
 		return ReasonUnknown
 	}
-	if x.Status != In || x.Due {
+	if x.Status != In && x.Status != Asleep || x.Due {
 		return ReasonState
 	}
 	author := f.s.Seat(f.e.Author)
@@ -199,17 +199,22 @@ func (f *fold) remove(b Remove) Reason {
 		f.note(NoteRemovalAsked, x.ID, nil)
 		return ReasonNone
 	}
-	x.Due, x.GoneBy = true, author.ID
+	x.GoneBy = author.ID
+	if x.Status == Asleep { // it has no leaf to remove
+		f.departed(x)
+		return ReasonNone
+	}
+	x.Due = true
 	f.note(NoteRemovalDue, x.ID, nil)
 	return ReasonNone
 }
 
 // enoughToRemove: all other sides together remove a seat, all sides the
-// convenor. A side without a head can't be asked.
+// convenor. A side without a head can't be asked, unless it sleeps.
 func (s *State) enoughToRemove(x *Seat) bool {
 	for i := range s.Sides {
 		id := SideID(i + 1)
-		if id != x.Side && s.Head(id) != nil && !slices.Contains(x.Removers, id) {
+		if id != x.Side && (s.Head(id) != nil || s.SideAsleep(id)) && !slices.Contains(x.Removers, id) {
 			return false
 		}
 	}

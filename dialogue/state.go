@@ -11,7 +11,8 @@ import (
 // Status is where a seat stands.
 type Status uint8
 
-// A seat goes from Invited to Arrived to In, and ends as one of the others.
+// A seat goes from Invited to Arrived to In, and ends as Revoked, Removed or
+// Left. In and Asleep may alternate.
 const (
 	Invited Status = 1 // a card is out
 	Arrived Status = 2 // the card was used; consents or the commit are awaited
@@ -19,6 +20,7 @@ const (
 	Revoked Status = 4 // the card was revoked
 	Removed Status = 5
 	Left    Status = 6
+	Asleep  Status = 7 // seated, without a leaf: it slept, or waits at its door
 )
 
 // A Seat is one person's place. Seats stand in plan order: that of their
@@ -44,11 +46,17 @@ type Seat struct {
 	Consents []SideID
 	Seconds  []Hash // posts of further uses: an alarm
 
-	Door     Key
-	Key      []byte // signature key, as of the last commit
-	Heard    uint64 // log time of its last plenary entry; 0 never
-	Due      bool   // its removal is due
-	Leaving  bool   // by its own wish
+	Doors  []Key  // the latest first
+	DoorAt uint64 // Departures when it was told
+	Key    []byte // signature key, as of the last commit
+
+	Since    uint64     // log time of the commit that let it in, the last time
+	Heard    uint64     // log time of its last plenary entry since; 0 never
+	Woke     uint64     // log time of the first entry after it had dozed, the last time
+	Back     *Returning // it waits at its door
+	NamedBy  []SeatID   // seats that it left out, by their word
+	Due      bool       // its removal is due
+	Leaving  bool       // by its own wish
 	Removers []SideID
 	GoneBy   SeatID // who asked for the removal
 
@@ -94,6 +102,7 @@ type RoomState struct {
 	// last of them has gone, nobody can let anybody in: the room is as if it had
 	// never been founded.
 	Members []SeatID
+	Lost    []SeatID // who said that they can't follow it
 }
 
 // A CharterState says which parties have given the skeleton as of Base.
@@ -130,6 +139,8 @@ type State struct {
 	Rooms      []RoomState
 	Charters   []CharterState
 	Readings   []VerifyState
+	Departures uint64 // seats removed for good, or that left
+	Retired    []Hash // of signature keys that serve no more, the latest last
 }
 
 const (
@@ -138,6 +149,7 @@ const (
 	maxSeconds  = 4
 	maxPlan     = 4 * wire.MaxSeats // seats ever made
 	maxSkeleton = wire.MaxMessage / 2
+	maxKey      = 256 // of a signature key
 )
 
 // Marshal encodes the skeleton (deterministic CBOR).
@@ -163,11 +175,12 @@ func (s *State) check() error {
 	bad := s.Fold != Version ||
 		len(s.Sides) < MinSides || len(s.Sides) > MaxSides || len(s.Claims) != len(s.Sides)+1 ||
 		len(s.Seats) == 0 || len(s.Seats) > maxPlan || s.Seats[0].Role != Convenor ||
-		len(s.Rooms) > MaxSides || len(s.Charters) > maxCharters || len(s.Readings) > maxReadings || !s.Rules.Valid()
+		len(s.Rooms) > MaxSides || len(s.Charters) > maxCharters || len(s.Readings) > maxReadings || len(s.Retired) > maxRetired || !s.Rules.Valid()
 	seen := map[SeatID]bool{}
 	for i, x := range s.Seats {
 		bad = bad || seen[x.ID] || int(x.Side) > len(s.Sides) || (x.Side == 0) != (i == 0) || !validName(x.Name) ||
-			x.Status < Invited || x.Status > Left || i == 0 && x.Status < In || len(x.Seconds) > maxSeconds || len(x.Key) > 256
+			x.Status < Invited || x.Status > Asleep || i == 0 && x.Status < In || len(x.Seconds) > maxSeconds || len(x.Key) > maxKey ||
+			len(x.Doors) > maxDoors || len(x.NamedBy) > maxPlan
 		seen[x.ID] = true
 	}
 	for _, x := range s.Sides {
@@ -175,7 +188,7 @@ func (s *State) check() error {
 	}
 	for _, x := range s.Rooms {
 		bad = bad || x.Room == Plenary || int(x.Room) > len(s.Sides) || len(x.Group) > maxRoomGroup || len(x.Tag) > maxRoomGroup ||
-			len(x.Members) == 0 || len(x.Members) > maxPlan
+			len(x.Members) == 0 || len(x.Members) > maxPlan || len(x.Lost) > maxPlan
 	}
 	if bad {
 		return wire.ErrMalformed
@@ -209,7 +222,7 @@ func (s *State) Seat(id SeatID) *Seat {
 	return nil
 }
 
-// Seated tells whether id sits, a due removal notwithstanding.
+// Seated tells whether id sits awake, a due removal notwithstanding.
 func (s *State) Seated(id SeatID) bool {
 	x := s.Seat(id)
 	return x != nil && x.Status == In

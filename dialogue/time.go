@@ -18,6 +18,7 @@ func (f *fold) heard() {
 		f.s.Claims[p] = claim
 	}
 	f.s.LogTime = max(f.s.LogTime, secondLatest(f.s.Claims))
+	f.wakes(x)
 	x.Heard = max(f.s.LogTime, 1)
 }
 

@@ -27,7 +27,9 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the transcripts with what is 
 //	NAME invite SEAT SIDE [expires=M]
 //	NAME arrive SEAT [again] [rules]    NAME reports the use of SEAT's card (a second one; with other rules)
 //	NAME revoke|consent|remove SEAT
-//	NAME leave | say TEXT | hello | verify | unknown
+//	NAME leave | say TEXT | hello | verify | unknown | door
+//	NAME return SEAT [named=X] [retired] [forged] [elsewhere]    NAME reports what lay at SEAT's door
+//	NAME roomlost ROOM [named=X]
 //	NAME heard READER
 //	NAME found ROOM | charter EPOCH
 //	NAME welcome ROOM SEAT…
@@ -77,11 +79,13 @@ type player struct {
 	last     EventID
 	events   uint64
 	readings map[string]EventID
+	keys     map[string]int // how many signature keys a seat had before
+	doors    byte
 	out      strings.Builder
 }
 
 func play(t *testing.T, text string) string {
-	p := &player{t: t, minute: 1000, readings: map[string]EventID{}}
+	p := &player{t: t, minute: 1000, readings: map[string]EventID{}, keys: map[string]int{}}
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		if strings.HasPrefix(line, "> ") {
@@ -106,7 +110,7 @@ func (p *player) line(w []string) {
 	case w[0] == "state":
 		p.state()
 	case w[0] == "open":
-		o := Open{Convenor: id(w[1]), Name: w[1], Rules: Preset(TrackTwo), Suite: 1}
+		o := Open{Convenor: id(w[1]), Name: w[1], Rules: Preset(TrackTwo), Suite: 1, Door: Key{1}, Key: keyOf(w[1], 0).Public().(ed25519.PublicKey)}
 		for _, x := range w[2:] {
 			if n, ok := strings.CutPrefix(x, "track="); ok {
 				o.Rules = Preset(Track(n[0] - '0'))
@@ -135,12 +139,42 @@ func cardOf(seat string) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(h[:])
 }
 
+// keyOf is the n-th signature key of a seat.
+func keyOf(seat string, n int) ed25519.PrivateKey {
+	h := sha256.Sum256(fmt.Appendf(nil, "key %d of %s", n, seat))
+	return ed25519.NewKeyFromSeed(h[:])
+}
+
+// back is what lies at a seat's door.
+func (p *player) back(seat string, args []string) Return {
+	pkg := fmt.Appendf(nil, "package %d of %s", p.keys[seat]+1, seat)
+	post := ReturnPost{Seat: id(seat), KeyPackage: sha256.Sum256(pkg)}
+	if x := p.s.Seat(id(seat)); x != nil && len(x.Doors) > 0 {
+		post.Door = x.Doors[0]
+	}
+	key := keyOf(seat, p.keys[seat])
+	for _, a := range args {
+		named, ok := strings.CutPrefix(a, "named=")
+		switch {
+		case ok:
+			post.Named = id(named)
+		case a == "retired":
+			key = keyOf(seat, p.keys[seat]-1)
+		case a == "forged":
+			key = keyOf("somebody else", 0)
+		case a == "elsewhere":
+			post.Door = Key{99}
+		}
+	}
+	return Return{Signed: post.Sign(keyOf("nobody", 0), key), Package: pkg}
+}
+
 func (p *player) post(seat, variant string) SignedPost {
 	rules := p.s.RulesHash()
 	if variant == "rules" {
 		rules[0]++
 	}
-	return Post{Seat: id(seat), KeyPackage: sha256.Sum256([]byte(seat + variant)), Rules: rules}.Sign(cardOf(seat))
+	return Post{Seat: id(seat), KeyPackage: sha256.Sum256([]byte(seat + variant)), Door: Key{2}, Rules: rules}.Sign(cardOf(seat))
 }
 
 func (p *player) plenary(by, verb string, args []string) {
@@ -201,6 +235,17 @@ func (p *player) plenary(by, verb string, args []string) {
 	case "charter":
 		n, _ := strconv.ParseUint(arg, 10, 64)
 		send(KindCharter, Charter{Base: n, Hash: Hash{1}, Skeleton: []byte("skeleton")})
+	case "door":
+		p.doors++
+		send(KindDoor, Door{Key: Key{3, p.doors}})
+	case "return":
+		send(KindReturn, p.back(arg, args[1:]))
+	case "roomlost":
+		b := RoomLost{Room: Room(arg[0] - '0'), Package: []byte("package")}
+		if len(args) > 1 {
+			b.Named = id(strings.TrimPrefix(args[1], "named="))
+		}
+		send(KindRoomLost, b)
 	case "unknown":
 		send(Kind(999), Hello{})
 	default:
@@ -236,7 +281,13 @@ func (p *player) content(args []string) *Commit {
 	for _, a := range args {
 		switch a[0] {
 		case '+':
-			c.Adds = append(c.Adds, Added{Seat: id(a[1:]), Package: sha256.Sum256([]byte(a[1:])), Key: []byte(a)})
+			name := a[1:]
+			added := Added{Seat: id(name), Package: sha256.Sum256([]byte(name)), Key: keyOf(name, p.keys[name]).Public().(ed25519.PublicKey)}
+			if x := p.s.Seat(id(name)); x != nil && (x.Status == In || x.Status == Asleep) {
+				added.Package = p.back(name, nil).Signed.Post.KeyPackage
+				added.Key = keyOf(name, p.keys[name]+1).Public().(ed25519.PublicKey)
+			}
+			c.Adds = append(c.Adds, added)
 		case '-':
 			c.Removes = append(c.Removes, id(a[1:]))
 		}
@@ -261,6 +312,9 @@ func (p *player) apply(e Entry) {
 		p.s = next
 	}
 	for _, n := range notes {
+		if n.Kind == NoteReturned {
+			p.keys[p.name(n.Seat)]++
+		}
 		p.say("%s", p.describe(n))
 	}
 	if next == nil {
@@ -290,7 +344,8 @@ var noteNames = map[NoteKind]string{
 	NoteArrived: "arrived", NoteSecondUse: "ALARM second use", NoteConsented: "consented", NoteSeated: "seated",
 	NoteRemovalDue: "removal due", NoteRemovalAsked: "removal asked", NoteRemoved: "removed", NoteLeft: "left", NoteSaid: "said",
 	NoteFounded: "founded", NoteWelcome: "welcomes into its room", NoteVerify: "reads", NoteVerified: "verified", NoteCharter: "charter", NoteAttempt: "ATTEMPT",
-	NoteAgreed: "all agreed", NoteHello: "hello",
+	NoteAgreed: "all agreed", NoteHello: "hello", NoteDoor: "moves the door of", NoteReturning: "at the door:", NoteReturned: "back:", NoteAsleep: "asleep",
+	NoteRoomLost: "lost the room:", NoteRoomOver: "the room is over", NoteSideAsleep: "the side sleeps of",
 }
 
 var reasonNames = map[Reason]string{
@@ -298,6 +353,7 @@ var reasonNames = map[Reason]string{
 	ReasonUnknown: "unknown", ReasonState: "too late or too early", ReasonSignature: "signature", ReasonExpired: "expired",
 	ReasonRules: "other rules", ReasonStrangers: "strangers in the room", ReasonFull: "full", ReasonDueFirst: "a removal is due first",
 	ReasonTooSoon: "too soon", ReasonNotReady: "not ready", ReasonWrongRoom: "wrong room", ReasonOutOfOrder: "out of order",
+	ReasonNamed: "named as having left somebody out", ReasonWoke: "heard just before",
 }
 
 func (p *player) describe(n Note) string {
@@ -320,12 +376,18 @@ func (p *player) describe(n Note) string {
 func (p *player) state() {
 	for i := range p.s.Seats {
 		x := &p.s.Seats[i]
-		s := x.Name + ", " + cmp(p.s.SideName(x.Side), "convenor") + ", " + []string{"", "invited", "arrived", "in", "revoked", "removed", "left"}[x.Status]
+		s := x.Name + ", " + cmp(p.s.SideName(x.Side), "convenor") + ", " + []string{"", "invited", "arrived", "in", "revoked", "removed", "left", "asleep"}[x.Status]
 		if p.s.IsHead(x.ID) {
 			s += ", head"
 		}
 		if x.Due {
 			s += ", due"
+		}
+		if x.Back != nil {
+			s += ", at the door"
+		}
+		for _, by := range x.NamedBy {
+			s += ", named by " + p.name(by)
 		}
 		for _, m := range func() []SideID {
 			if x.Status == Arrived {

@@ -61,6 +61,15 @@ func join(b []byte, k *KeyPackageSecrets) (*Group, error) {
 	return g, nil
 }
 
+// Invites tells whether a Welcome has something for a key package; whether it
+// opens, only Join says.
+func Invites(b []byte, kp *KeyPackage) bool {
+	m, err := decode("welcome", b, readMessage)
+	return err == nil && m.format == formatWelcome && slices.ContainsFunc(m.welcome.secrets, func(e encryptedGroupSecrets) bool {
+		return bytes.Equal(e.newMember, kp.Ref())
+	})
+}
+
 // openGroupSecrets finds what the Welcome has for this key package.
 func openGroupSecrets(s *suite, w *welcome, k *KeyPackageSecrets) (*groupSecrets, error) {
 	ref := k.keyPackage.Ref()

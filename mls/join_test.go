@@ -324,3 +324,19 @@ func TestJoinIsNoWelcome(t *testing.T) {
 		t.Errorf("a trailing byte: %v", err)
 	}
 }
+
+// TestInvites: whom a Welcome is for shows without opening it, also where it
+// does not open.
+func TestInvites(t *testing.T) {
+	s := newWelcomeShop(t)
+	other, _ := keyPackage(t, s.suite, "other")
+	f := s.forge()
+	f.welcome = func(w *welcome) { w.secrets[0].secrets.ciphertext[0] ^= 1 }
+	spoiled := f.make(s.keyPackage)
+	if _, err := Join(spoiled, s.newcomer); !errors.Is(err, ErrUndecryptable) {
+		t.Errorf("it opens: %v", err)
+	}
+	if !Invites(spoiled, s.keyPackage) || Invites(spoiled, other) || Invites(spoiled[:len(spoiled)-1], s.keyPackage) || Invites(s.keyPackage.Marshal(), s.keyPackage) {
+		t.Error("Invites is wrong")
+	}
+}

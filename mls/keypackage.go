@@ -175,6 +175,9 @@ func (kp *KeyPackage) Validate() error {
 // KeyPackage is the public half.
 func (k *KeyPackageSecrets) KeyPackage() *KeyPackage { return k.keyPackage }
 
+// SignatureKey is the key that its holder signs with.
+func (k *KeyPackageSecrets) SignatureKey() *SignatureKey { return k.signature }
+
 // Marshal encodes the secrets, with the key package, for the member's own store.
 func (k *KeyPackageSecrets) Marshal() []byte {
 	b := k.keyPackage.appendTo([]byte{stateVersion})

@@ -472,7 +472,11 @@ func orva() *double {
 	card.MayDo = client.SeatActions{Revoke: true}
 	gone := in(9, "Bram Tolliver", 1)
 	gone.Status, gone.GoneBy, gone.MayDo = dialogue.Removed, "Halden Royce", client.SeatActions{}
-	t.Seats, t.Me = []client.Seat{ruth, halden, mira, oake, corin, tamsin, josse, card, gone}, mira
+	asleep := in(10, "Yann Orme", 2, "Ruth Abernay")
+	asleep.Status = dialogue.Asleep
+	door := in(11, "Ilse Brandt", 2)
+	door.AtDoor = true
+	t.Seats, t.Me = []client.Seat{ruth, halden, mira, oake, corin, tamsin, josse, card, gone, asleep, door}, mira
 	t.Rooms = []client.Room{
 		{Room: 0, Unread: 2, CanWrite: true, Readers: []client.Seat{ruth, halden, oake, corin, tamsin}},
 		{Room: 1, Name: "North side", Unread: 1, CanWrite: true, Readers: []client.Seat{halden, oake}},
@@ -500,7 +504,11 @@ func orva() *double {
 	waiting.Standing = client.StandingWaiting
 	left := newTable("33333333", "An older table", dialogue.Preset(dialogue.TrackTwo))
 	left.Standing = client.StandingLeft
-	d.list = append(d.list, offline, waiting, left)
+	lost := newTable("44444444", "A room that was lost", dialogue.Preset(dialogue.TrackTwo))
+	lost.Standing, lost.Problem = client.StandingLost, &client.LostError{Reason: client.LossLeftOut, By: "Corin Vash"}
+	copied := newTable("55555555", "A seat that another copy took", dialogue.Preset(dialogue.TrackTwo))
+	copied.Standing, copied.Problem = client.StandingLost, &client.LostError{Reason: client.LossReplaced}
+	d.list = append(d.list, offline, waiting, left, lost, copied)
 	return d
 }
 

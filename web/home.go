@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/url"
 
 	"parley/client"
@@ -22,6 +23,7 @@ type entry struct {
 	Waits           []wait
 	Alarms          int
 	Ended           bool
+	ComesBack       bool // by itself
 	Standing        client.Standing
 }
 
@@ -56,7 +58,8 @@ func entryOf(d client.Dialogue, w *words.Words) entry {
 		e.Sentence, e.Ended = w.T("entry.refused"), true
 		return e
 	case client.StandingLost:
-		e.Sentence = w.T("entry.lost")
+		var lost *client.LostError
+		e.Sentence, e.ComesBack = w.Problem(d.Problem), errors.As(d.Problem, &lost) && lost.Reason != client.LossReplaced
 		return e
 	}
 	if laying(d) {

@@ -151,7 +151,7 @@ var allPages = map[string][]string{
 	"/rehearse":                  {"Begin a rehearsal"},
 	orvaPath + "/r/0":            {"5 people will read this", "Your name is on it: Mira Estvale", "Tuesday 17 November", "Monday 16 November", "In the room", "Waiting to be delivered", "It came back to you", "In reply to Corin Vash", "Talmer gauge, ten summers.pdf", "On its way: 2 MB of 3.2 MB", "Alarm: the card for Prof. Anselm Oake was used a second time."},
 	orvaPath + "/r/1":            {"Only North side is in this room", "Send to North side only", "2 people will read this"},
-	orvaPath + "/seats":          {"Seat plan", "Verified", "Heard by Ruth Abernay", "Nothing heard from Tamsin Drey since", "Only South side has written since", "the card was used twice since", "Card not used yet", "Asks to be let in", "No longer at the table", "Make a card for a seat"},
+	orvaPath + "/seats":          {"Seat plan", "Verified", "Heard by Ruth Abernay", "Nothing heard from Tamsin Drey since", "Only South side has written since", "the card was used twice since", "Card not used yet", "Asks to be let in", "No longer at the table", "Asleep", "At the door", "Make a card for a seat"},
 	orvaPath + "/seat/" + sid(4): {"Remove Prof. Anselm Oake", "can read nothing new"},
 	orvaPath + "/seat/" + sid(6): {"Last heard", "Nothing heard from Tamsin Drey since"},
 	orvaPath + "/seat/" + sid(7) + "/approve": {"Josse Kellan asks to be let in", "harvest", "evening", "on the telephone: four words"},
@@ -159,10 +159,12 @@ var allPages = map[string][]string{
 	orvaPath + "/invite":                      {"Make a card for a seat", "Has no head yet"},
 	orvaPath + "/words":                       {"Corin Vash is reading", "orchard", "Whose voice do you hear?", "Heard by Ruth Abernay"},
 	orvaPath + "/alarms":                      {"A card was used twice", "What it means for your safety", "Somebody tried what the rules do not allow", "A newcomer was told another past", "One of them shows something false", "Writing has stopped until words are compared", "The host does not give what it gave before"},
-	orvaPath + "/rules":                       {"Ground rules", "who said it may not", "after 30 days", "Has not agreed to the ground rules yet"},
+	orvaPath + "/rules":                       {"Ground rules", "who said it may not", "after 30 days", "not been heard for 7 days sleeps", "Has not agreed to the ground rules yet"},
 	orvaPath + "/leave":                       {"Leave this dialogue", "Stay"},
 	"/d/11111111/r/0":                         {"No connection since", "Writing has stopped.", "Read the words aloud", "You cannot write here now", "Harbour and Coast have not agreed"},
 	"/d/22222222/":                            {"You have used your card"},
+	"/d/44444444/":                            {"What Corin Vash did in the room cannot be opened", "You need do nothing", "Read what was said before"},
+	"/d/55555555/":                            {"Another copy of what Parley keeps has taken this seat"},
 	"/d/33333333/":                            {"You have left this dialogue", "Remove this dialogue from this computer"},
 }
 
@@ -268,12 +270,12 @@ func TestStart(t *testing.T) {
 	}
 	v.shows(v.post("/start", "do", "start", "title", "The Weir", "side-1", "North", "side-2", "South"), 422, "Say where messages shall wait")
 	w := v.post("/start", "do", "start", "title", "The Weir", "track", "two", "count", "on", "side-1", "North", "side-2", "South", "side-3", "", "relay", "typed", "address", "hall.example.org")
-	v.shows(v.leads(w, "/d/00000005/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
-	got := o.d.list[4]
-	o.d.list[4].Seats, o.d.list[4].Rooms = nil, nil // as it is until the relay has answered
-	v.shows(v.get("/d/00000005/seats"), 200, "The table is being made ready")
-	v.shows(v.leads(v.get("/d/00000005/r/0"), "/d/00000005/"), 200, "The table is being made ready")
-	v.leads(v.get("/d/00000005/invite"), "/d/00000005/seats")
+	v.shows(v.leads(w, "/d/00000007/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
+	got := o.d.list[6]
+	o.d.list[6].Seats, o.d.list[6].Rooms = nil, nil // as it is until the relay has answered
+	v.shows(v.get("/d/00000007/seats"), 200, "The table is being made ready")
+	v.shows(v.leads(v.get("/d/00000007/r/0"), "/d/00000007/"), 200, "The table is being made ready")
+	v.leads(v.get("/d/00000007/invite"), "/d/00000007/seats")
 	if got.Relay != "https://hall.example.org" || len(got.Sides) != 2 || !got.Rules.WhoKnowsCount || got.Title != "The Weir" {
 		t.Errorf("started %+v", got.Dialogue)
 	}
@@ -283,7 +285,7 @@ func TestInviteAndRevoke(t *testing.T) {
 	_, _, v := openedApp(t)
 	v.shows(v.post(orvaPath+"/invite", "name", "", "as", "personal"), 422, "Write a name here", "Say for which side")
 	w := v.post(orvaPath+"/invite", "name", "Leonie Farrow", "side", "3", "as", "semi", "days", "7")
-	key := sid(59)
+	key := sid(61)
 	v.shows(v.leads(w, orvaPath+"/seat/"+key+"/card"), 200, "A card for Leonie Farrow", "in a semi-official capacity", "7 days from now", cardText)
 	f := v.get(orvaPath + "/seat/" + key + "/file")
 	if f.Body.String() != cardText+"\n" || !has(f.Header().Get("Content-Disposition"), "attachment") {
@@ -297,11 +299,11 @@ func TestCardAtOnce(t *testing.T) {
 	_, o, v := openedApp(t)
 	o.d.slow = true
 	w := v.post(orvaPath+"/invite", "name", "Leonie Farrow", "side", "2", "as", "personal", "days", "1")
-	v.shows(v.leads(w, orvaPath+"/seat/"+sid(59)+"/card"), 200, "A card for Leonie Farrow", "South side", "24 hours from now", cardText)
-	if f := v.get(orvaPath + "/seat/" + sid(59) + "/file"); f.Body.String() != cardText+"\n" {
+	v.shows(v.leads(w, orvaPath+"/seat/"+sid(61)+"/card"), 200, "A card for Leonie Farrow", "South side", "24 hours from now", cardText)
+	if f := v.get(orvaPath + "/seat/" + sid(61) + "/file"); f.Body.String() != cardText+"\n" {
 		t.Errorf("the file is %q", f.Body)
 	}
-	v.shows(v.get(orvaPath+"/seat/"+sid(60)+"/card"), 404)
+	v.shows(v.get(orvaPath+"/seat/"+sid(62)+"/card"), 404)
 }
 
 func TestJoin(t *testing.T) {
@@ -452,7 +454,7 @@ func TestLeaveAndForget(t *testing.T) {
 	_, o, v := openedApp(t)
 	v.shows(v.leads(v.post(orvaPath+"/leave"), "/?said=left"), 200, "You have left.")
 	v.leads(v.post(orvaPath+"/forget"), "/?said=forgotten")
-	if len(o.d.list) != 3 {
+	if len(o.d.list) != 5 {
 		t.Error("not forgotten")
 	}
 	v.shows(v.get(orvaPath+"/r/0"), 404, "There is no such dialogue")

@@ -53,7 +53,7 @@ func newPlan(d client.Dialogue, w *words.Words) plan {
 	var seats []client.Seat
 	for side := dialogue.SideID(0); int(side) <= len(d.Sides); side++ {
 		for _, s := range d.Seats {
-			if s.Side == side && s.Status <= dialogue.In {
+			if s.Side == side && atTable(s) {
 				seats = append(seats, s)
 			}
 		}
@@ -79,6 +79,8 @@ func planTitle(d client.Dialogue, seats []client.Seat, w *words.Words) string {
 		}
 		state := w.T("plan.unverified")
 		switch {
+		case s.Status == dialogue.Asleep:
+			state = w.T("status.asleep")
 		case s.Status != dialogue.In:
 			state = w.T("plan.empty")
 		case verified(s):
@@ -122,6 +124,8 @@ func nameLabels(s client.Seat, x, y, cx, cy, r float64, beside bool, w *words.Wo
 		last = w.T("seat.you")
 	case s.Status == dialogue.Arrived:
 		last = w.T("plan.asks.short")
+	case s.Status == dialogue.Asleep:
+		last = w.T("status.asleep")
 	case s.Status != dialogue.In:
 		last = w.T("plan.empty.short")
 	}

@@ -59,14 +59,14 @@ func (a *App) seats(q *request) (result, error) {
 	for _, side := range append(slices.Clone(d.Sides), client.Side{Name: w.T("side.none")}) {
 		g := seatGroup{Name: side.Name, Mark: mark(side.ID), Agreed: side.Agreed, NoSide: side.ID == 0}
 		for _, s := range d.Seats {
-			if s.Side == side.ID && s.Status <= dialogue.In {
+			if s.Side == side.ID && atTable(s) {
 				g.Rows = append(g.Rows, a.seatRow(s, w))
 			}
 		}
 		m.Groups = append(m.Groups, g)
 	}
 	for _, s := range d.Seats {
-		if s.Status > dialogue.In {
+		if !atTable(s) {
 			m.Gone = append(m.Gone, a.seatRow(s, w))
 		}
 	}
@@ -82,6 +82,9 @@ func mayInvite(d client.Dialogue) bool {
 
 // laying tells whether a dialogue was started and has nothing to show yet.
 func laying(d client.Dialogue) bool { return d.Standing == client.StandingIn && len(d.Seats) == 0 }
+
+// atTable tells whether a seat is kept, or may yet be taken.
+func atTable(s client.Seat) bool { return s.Status <= dialogue.In || s.Status == dialogue.Asleep }
 
 func (a *App) seatRow(s client.Seat, w *words.Words) seatRow {
 	r := seatRow{Seat: s, Key: s.ID.String(), As: w.Capacity(s.Capacity)}
@@ -110,12 +113,17 @@ func (a *App) seatRow(s client.Seat, w *words.Words) seatRow {
 		}
 	case dialogue.In:
 		r.inDetail(s, w)
+	case dialogue.Asleep:
+		r.Status, r.Open, r.Detail = w.T("status.asleep"), true, w.T("status.asleep.detail")
 	case dialogue.Revoked:
 		r.Status, r.Detail = w.T("status.revoked"), w.T("status.by", "by", s.By)
 	case dialogue.Removed:
 		r.Status, r.Detail = w.T("status.removed"), w.T("status.by", "by", s.GoneBy)
 	case dialogue.Left:
 		r.Status = w.T("status.left")
+	}
+	if s.AtDoor && !s.Due {
+		r.Status, r.Good, r.Open, r.Detail = w.T("status.door"), false, true, w.T("status.door.detail")
 	}
 	if s.By != "" && s.Role != dialogue.Convenor {
 		r.By = w.T("seat.by", "by", s.By)

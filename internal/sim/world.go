@@ -111,6 +111,9 @@ type Person struct {
 	Name string
 	W    *World
 
+	// Garbled is what the person's next client has; see client.Options.
+	Garbled func(room dialogue.Room, by string) bool
+
 	dir    string
 	net    atomic.Pointer[network]
 	key    *vault.Key
@@ -135,7 +138,7 @@ func (w *World) Person(name string) *Person {
 }
 
 func (p *Person) options() client.Options {
-	return client.Options{Dir: p.dir, Made: p.W.steps.made, Dial: func(a relay.Address) (*relay.Client, error) {
+	return client.Options{Dir: p.dir, Made: p.W.steps.made, Garbled: p.Garbled, Dial: func(a relay.Address) (*relay.Client, error) {
 		return relay.NewClient(a, relay.WithDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 			return p.net.Load().dial(ctx, network, address)
 		}))

@@ -47,12 +47,12 @@ func (w *Words) Rules(r dialogue.Rules, sides []string) []Rule {
 	if len(sides) > 0 {
 		seats = w.T("rule.seats", "sides", w.List(sides))
 	}
-	// SleepDays is agreed to with the rest; it gets a sentence with the version in which a seat can sleep and return.
 	return []Rule{
 		{w.T("rule.name.track"), w.T(trackRules[r.Track])},
 		{w.T("rule.name.quoting"), w.T(attributionRules[r.Attribution])},
 		{w.T("rule.name.seats"), seats},
 		{w.T("rule.name.keeping"), w.T("rule.keeping", "n", int(r.RetentionDays))},
+		{w.T("rule.name.sleep"), w.T("rule.sleep", "n", int(r.SleepDays))},
 		{w.T("rule.name.drafting"), w.T(drafting)},
 		{w.T("rule.name.who"), w.T(who)},
 		{w.T("rule.name.words"), w.T("rule.words")},
@@ -76,6 +76,8 @@ var reasonKeys = map[dialogue.Reason]string{
 	dialogue.ReasonNotReady:   "reason.notready",
 	dialogue.ReasonWrongRoom:  "reason.wrongroom",
 	dialogue.ReasonOutOfOrder: "reason.outoforder",
+	dialogue.ReasonNamed:      "reason.named",
+	dialogue.ReasonWoke:       "reason.woke",
 }
 
 // Refusal says why the rules refuse something, and who is missing.
@@ -121,6 +123,18 @@ var noticeKeys = map[dialogue.NoteKind]string{
 	client.NoteShorter:        "notice.unfaithful",
 	client.NoteOther:          "notice.unfaithful",
 	client.NoteVanished:       "notice.unfaithful",
+	dialogue.NoteReturning:    "notice.returning",
+	dialogue.NoteReturned:     "notice.returned",
+	dialogue.NoteAsleep:       "notice.asleep",
+	dialogue.NoteRoomLost:     "notice.roomlost",
+	dialogue.NoteRoomOver:     "notice.roomover",
+	dialogue.NoteSideAsleep:   "notice.sideasleep",
+}
+
+// namedKeys are for notices that name whose fault something was, in By.
+var namedKeys = map[dialogue.NoteKind]string{
+	dialogue.NoteReturning: "notice.returning.named",
+	dialogue.NoteRoomLost:  "notice.roomlost.named",
 }
 
 // Notice puts into a sentence what Parley says in a room.
@@ -128,6 +142,9 @@ func (w *Words) Notice(n client.Notice) string {
 	key := noticeKeys[n.Kind]
 	if key == "" {
 		key = "notice.other"
+	}
+	if named := namedKeys[n.Kind]; named != "" && n.By != "" {
+		key = named
 	}
 	if n.By == "" {
 		n.By = w.T("party.somebody")
@@ -204,6 +221,7 @@ func (w *Words) Still(d client.Dialogue, now time.Time) string {
 
 var whyKeys = map[client.WhyNot]string{
 	client.WhyNotIn: "why.notin", client.WhyChanging: "why.changing", client.WhyStopped: "why.stopped", client.WhyNotThere: "why.notthere",
+	client.WhyAway: "why.away",
 }
 
 // Why says why one can't write in a room now. Missing are the sides that have
@@ -252,12 +270,18 @@ var problemKeys = []struct {
 	{dialogue.ErrNameHidden, "problem.namehidden"},
 }
 
+var lostKeys = map[client.LossReason]string{
+	client.LossOlder: "lost.older", client.LossMissed: "lost.missed", client.LossLeftOut: "lost.leftout", client.LossSlept: "lost.slept",
+	client.LossReplaced: "lost.replaced", client.LossWelcome: "lost.welcome", client.LossCharter: "lost.charter",
+}
+
 // Problem puts an error into a sentence that says what to do. One that nobody
 // foresaw gives a general sentence: its text is for operators.
 func (w *Words) Problem(err error) string {
 	var rule *client.RuleError
 	var many *client.AmbiguousError
 	var used *client.InUseError
+	var lost *client.LostError
 	switch {
 	case err == nil:
 		return ""
@@ -267,6 +291,8 @@ func (w *Words) Problem(err error) string {
 		return w.T("problem.ambiguous", "prefix", many.Prefix, "names", w.List(many.Names))
 	case errors.As(err, &used):
 		return w.T("problem.inuse")
+	case errors.As(err, &lost):
+		return w.T(lostKeys[lost.Reason], "by", lost.By)
 	}
 	for _, p := range problemKeys {
 		if errors.Is(err, p.err) {

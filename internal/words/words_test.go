@@ -192,6 +192,7 @@ func TestRules(t *testing.T) {
 		"attribution": func(r *dialogue.Rules) { r.Attribution = dialogue.Sealed },
 		"drafting":    func(r *dialogue.Rules) { r.Drafting = false },
 		"retention":   func(r *dialogue.Rules) { r.RetentionDays = 1 },
+		"sleep":       func(r *dialogue.Rules) { r.SleepDays = 2 },
 		"who knows":   func(r *dialogue.Rules) { r.WhoKnowsCount = true },
 	} {
 		r := base
@@ -218,14 +219,15 @@ func TestEverySentence(t *testing.T) {
 		check("a notice", w.Notice(client.Notice{Kind: k, By: "A"}))
 		check("a notice of nobody", w.Notice(client.Notice{Kind: k}))
 	}
-	silent := []dialogue.NoteKind{dialogue.NoteSaid, dialogue.NoteKeyPackage, dialogue.NoteWelcome}
-	for k := dialogue.NoteRefused; k <= dialogue.NoteHello; k++ {
+	silent := []dialogue.NoteKind{dialogue.NoteSaid, dialogue.NoteKeyPackage, dialogue.NoteWelcome, dialogue.NoteDoor}
+	for k := dialogue.NoteRefused; k <= dialogue.NoteSideAsleep; k++ {
 		if !slices.Contains(silent, k) && noticeKeys[k] == "" {
 			t.Errorf("notice %d has no words", k)
 		}
 		check("a notice", w.Notice(client.Notice{Kind: k, By: "A", Seat: "B", Reason: 200}))
+		check("a notice that names nobody", w.Notice(client.Notice{Kind: k, Seat: "B"}))
 	}
-	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonOutOfOrder; r++ {
+	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonWoke; r++ {
 		if reasonKeys[r] == "" {
 			t.Errorf("reason %d has no words", r)
 		}
@@ -241,7 +243,7 @@ func TestEverySentence(t *testing.T) {
 			check("an alarm", s)
 		}
 	}
-	for _, y := range []client.WhyNot{client.WhyMissing, client.WhyNotIn, client.WhyChanging, client.WhyStopped, client.WhyNotThere} {
+	for _, y := range []client.WhyNot{client.WhyMissing, client.WhyNotIn, client.WhyChanging, client.WhyStopped, client.WhyNotThere, client.WhyAway} {
 		check("a reason not to write", w.Why(y, []string{"A"}))
 	}
 	day := time.Date(2026, 11, 17, 9, 2, 0, 0, time.UTC)
@@ -249,6 +251,9 @@ func TestEverySentence(t *testing.T) {
 	check("a standstill", w.Still(client.Dialogue{StillSince: day, StillBy: 1, Sides: []client.Side{{ID: 1, Name: "North"}}}, day))
 	if w.Silence(client.Seat{Name: "A"}, day) != "" || w.Still(client.Dialogue{}, day) != "" {
 		t.Error("nothing is said as something")
+	}
+	for r := client.LossOlder; r <= client.LossCharter; r++ {
+		check("a loss of the room", w.Problem(&client.LostError{Reason: r, By: "A"}))
 	}
 	for _, p := range problemKeys {
 		check("a problem", w.Problem(p.err))

@@ -1,0 +1,290 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/relay"
+	"parley/vault"
+)
+
+// The doors of others are read by whoever is awake: of those not heard for a
+// day closely, of all others now and then, each a little less often than who
+// comes before it in the seat plan. What lies there is told to the room.
+
+// How often who is first in the plan reads a door: of somebody who has not
+// been heard for a day, sleeps or never spoke, and of anybody else.
+const (
+	doorAbsent = time.Minute
+	doorEvery  = 5 * time.Minute
+	doorUnseen = dialogue.MinutesPerDay
+
+	// sleepWait is how long a seat can be due to sleep before its leaf goes: a
+	// client that is there says so meanwhile.
+	sleepWait = time.Hour
+)
+
+// A doorKey is one of the doors of a seat.
+type doorKey struct {
+	seat dialogue.SeatID
+	door dialogue.Key
+}
+
+// A doorWatch is what one knows of somebody's door.
+type doorWatch struct {
+	watch
+	latest *dialogue.Return // of the posts that the room would take
+}
+
+// readDoors reads the doors that are due; all reads every one.
+func (m *member) readDoors(ctx context.Context, all bool) error {
+	m.knocking.Lock()
+	defer m.knocking.Unlock()
+	m.mu.Lock()
+	due := m.doorsDue(all)
+	m.mu.Unlock()
+	if len(due) == 0 {
+		return nil
+	}
+	r, err := m.relay()
+	if err != nil {
+		return err
+	}
+	for k, w := range due {
+		box, _, err := doorBox(k.door)
+		if err != nil {
+			return err
+		}
+		err = readBox(ctx, r, box, &w.watch, 0, func(p *channel.Parcel) error {
+			if p.Kind != channel.ParcelReturn {
+				return nil
+			}
+			return m.sawReturn(k, w, p.Content)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// doorsDue lists the doors to read now, and notes when to read them again.
+func (m *member) doorsDue(all bool) map[doorKey]*doorWatch {
+	if m.seated() != nil || m.me() == nil {
+		return nil
+	}
+	now := m.c.opt.Now()
+	due := map[doorKey]*doorWatch{}
+	rank := time.Duration(max(0, slices.Index(m.state.Plan(dialogue.Plenary), m.acct.Me)) + 1)
+	for i := range m.state.Seats {
+		x := &m.state.Seats[i]
+		if x.ID == m.acct.Me || x.Due || x.Status != dialogue.In && x.Status != dialogue.Asleep {
+			continue
+		}
+		every := doorEvery
+		if x.Status == dialogue.Asleep || x.Heard == 0 || m.state.LogTime >= x.Heard+doorUnseen {
+			every = doorAbsent
+		}
+		for _, d := range x.Doors {
+			k := doorKey{x.ID, d}
+			w := m.doors[k]
+			if w == nil {
+				_, key, err := doorBox(d)
+				if err != nil {
+					continue // a Key has the size of a box key
+				}
+				w = &doorWatch{watch: watch{un: channel.NewUnwrapper(key)}}
+				m.doors[k] = w
+			}
+			if all || !now.Before(w.next) {
+				due[k] = w
+				w.next = now.Add(every * rank)
+			}
+		}
+	}
+	return due
+}
+
+// sawReturn keeps the latest post at a door that the room would take.
+func (m *member) sawReturn(k doorKey, w *doorWatch, content []byte) error {
+	var r dialogue.Return
+	if wire.Unmarshal(content, &r, wire.MaxMessage) != nil || r.Signed.Post.Seat != k.seat || r.Signed.Post.Door != k.door {
+		return nil
+	}
+	kp, err := checkPackage(r.Package, k.seat)
+	if err != nil || hashOf(r.Package) != r.Signed.Post.KeyPackage {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if x := m.state.Seat(k.seat); x != nil && x.Back != nil && x.Back.Package == r.Signed.Post.KeyPackage {
+		// The room was told; who came since then has not seen the key package.
+		return m.update(func(sp *vault.Space) error { return sp.Put(packageKey(dialogue.Plenary, k.seat), r.Package) })
+	}
+	if m.state.CheckReturn(r) == dialogue.ReasonNone && m.state.Fresh(kp.SignatureKey()) && !m.told[r.Signed.Post.KeyPackage] {
+		w.latest = &r
+	}
+	return nil
+}
+
+// tellReturns is the chore of telling the room what lies at somebody's door.
+func (m *member) tellReturns(sp *vault.Space) error {
+	for k, w := range m.doors {
+		if !m.toTell(w) {
+			continue
+		}
+		h := w.latest.Signed.Post.KeyPackage
+		others := slices.DeleteFunc(m.state.Plan(dialogue.Plenary), func(id dialogue.SeatID) bool { return id == k.seat })
+		if !m.myTurn(fmt.Sprintf("return %x", h[:]), others, 0) {
+			continue
+		}
+		if err := m.queueEvent(sp, dialogue.KindReturn, *w.latest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// toTell tells whether the room does not know yet of what lies at a door.
+func (m *member) toTell(w *doorWatch) bool {
+	if w.latest == nil || m.told[w.latest.Signed.Post.KeyPackage] || !m.wouldCount(dialogue.KindReturn, *w.latest) {
+		return false
+	}
+	return !m.outHas(dialogue.KindReturn, func(e dialogue.Event) bool {
+		b, ok := decodeBody[dialogue.Return](e)
+		return ok && b.Signed.Post.KeyPackage == w.latest.Signed.Post.KeyPackage
+	})
+}
+
+// returning sees that a seat waits at its door, and keeps what it is to be let
+// in with.
+func (m *member) returning(sp *vault.Space, n dialogue.Note, b dialogue.Return, e dialogue.Entry) error {
+	known := m.told[b.Signed.Post.KeyPackage]
+	m.told[b.Signed.Post.KeyPackage] = true
+	kp, err := checkPackage(b.Package, n.Seat)
+	if err != nil || !m.state.Fresh(kp.SignatureKey()) {
+		return nil
+	}
+	if err := sp.Put(packageKey(dialogue.Plenary, n.Seat), b.Package); err != nil || known {
+		return err
+	}
+	n.By = b.Signed.Post.Named
+	return m.record(sp, n, record{ID: n.Event}, e)
+}
+
+// isBack sees that a seat came back. It has lost its side room: what it had
+// left for that is void.
+func (m *member) isBack(sp *vault.Space, id dialogue.SeatID) error {
+	side := dialogue.SideRoom(m.sideOf(id))
+	return errors.Join(sp.Delete(packageKey(dialogue.Plenary, id)), sp.Delete(packageKey(side, id)))
+}
+
+// addReturns adds to a commit those who wait at their doors, and removes their
+// old leaves. Who was left out by oneself has to wait for somebody else.
+func (m *member) addReturns(sp *vault.Space, c *commitPlan) error {
+	for i := range m.state.Seats {
+		x := &m.state.Seats[i]
+		if x.Back == nil || x.Due || !m.state.MayBringBack(m.acct.Me, x.ID) {
+			continue
+		}
+		b, err := sp.Get(packageKey(dialogue.Plenary, x.ID))
+		if errors.Is(err, vault.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		kp, err := checkPackage(b, x.ID)
+		if err != nil || hashOf(b) != x.Back.Package || !m.state.Fresh(kp.SignatureKey()) {
+			continue
+		}
+		if leaf, in := m.leaf(dialogue.Plenary, x.ID); in {
+			c.content.Removes = append(c.content.Removes, leaf)
+			c.what.Removes = append(c.what.Removes, x.ID)
+		}
+		c.content.Adds = append(c.content.Adds, kp)
+		c.what.Adds = append(c.what.Adds, dialogue.Added{Seat: x.ID, Package: x.Back.Package, Key: kp.SignatureKey()})
+	}
+	return nil
+}
+
+// putToSleep removes the leaves of those who have been due to sleep for long.
+func (m *member) putToSleep(c *commitPlan) {
+	now := m.state.At(m.acct.Me, m.c.minute())
+	plan := m.state.Plan(dialogue.Plenary)
+	for i := range now.Seats {
+		x := &now.Seats[i]
+		if x.ID == m.acct.Me || x.Due || slices.Contains(c.what.Removes, x.ID) || !now.Dozes(x) ||
+			!m.myTurn(fmt.Sprint("sleep ", x.ID), plan, sleepWait) {
+			continue
+		}
+		if leaf, in := m.leaf(dialogue.Plenary, x.ID); in {
+			c.content.Removes = append(c.content.Removes, leaf)
+			c.what.Removes = append(c.what.Removes, x.ID)
+		}
+	}
+}
+
+// stayAwake says that one is here, before one would be put to sleep.
+func (m *member) stayAwake(sp *vault.Space) error {
+	if !m.dozing() {
+		return nil
+	}
+	return m.queueEvent(sp, dialogue.KindHello, dialogue.Hello{})
+}
+
+func (m *member) dozing() bool {
+	return m.state.Dozes(m.me()) && !m.outHas(dialogue.KindHello, func(dialogue.Event) bool { return true })
+}
+
+// moveDoor moves one's door with the first entry after a removal: who was
+// removed knows the old one. said is that something else goes out, too.
+func (m *member) moveDoor(sp *vault.Space) error {
+	me := m.me()
+	if me == nil || !m.state.DoorKnown(me) || !m.saysSomething() ||
+		m.outHas(dialogue.KindDoor, func(dialogue.Event) bool { return true }) {
+		return nil
+	}
+	return m.queueEvent(sp, dialogue.KindDoor, dialogue.Door{Key: dialogue.Key(relay.NewBoxKey().Bytes())})
+}
+
+// saysSomething tells whether an entry for the plenary is to be made.
+func (m *member) saysSomething() bool {
+	return slices.ContainsFunc(m.out, func(it *item) bool {
+		return it.Kind == itemEvent && it.Room == dialogue.Plenary && m.makeable(it)
+	})
+}
+
+// readBox reads what is new in a box of parcels. Where wait is not zero it
+// waits for the first cell.
+func readBox(ctx context.Context, r *relay.Client, box *relay.Box, w *watch, wait time.Duration, take func(*channel.Parcel) error) error {
+	for {
+		page, err := r.Do(ctx, relay.Exchange{Box: box, From: w.from, Mode: relay.Mode8, Wait: wait})
+		if errors.Is(err, relay.ErrGone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		wait = 0
+		for i := range page.Cells {
+			p, err := w.un.Add(&page.Cells[i])
+			if err != nil || p == nil {
+				continue
+			}
+			if err := take(p); err != nil {
+				return err
+			}
+		}
+		w.from = max(w.from, page.First+uint64(len(page.Cells)))
+		if len(page.Cells) == 0 || w.from >= page.Next {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package client
+
+import (
+	"slices"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/vault"
+)
+
+// Who can't follow its side room says so in the plenary, with a fresh key
+// package and whose fault it was; the others let it in again. Once nearly all
+// its seats have lost a room, its head founds another.
+
+// loseSideRoom says that one can't follow one's side room.
+func (m *member) loseSideRoom(sp *vault.Space, r dialogue.Room, by dialogue.SeatID) error {
+	if m.log.In(channel.Room(r)) {
+		if err := m.dropRoom(sp, r); err != nil {
+			return err
+		}
+	}
+	if m.state.Founded(r) == nil {
+		return m.leavePackage(sp)
+	}
+	kp, err := m.keptPackage(sp)
+	if err != nil {
+		return err
+	}
+	return m.queueEvent(sp, dialogue.KindRoomLost, dialogue.RoomLost{Room: r, Package: kp, Named: by})
+}
+
+// roomLost keeps what somebody of one's side is to be let in again with.
+func (m *member) roomLost(sp *vault.Space, n dialogue.Note, b dialogue.RoomLost, e dialogue.Entry) error {
+	if me := m.me(); me == nil || me.Side != b.Room.Side() {
+		return nil
+	}
+	if err := sp.Put(packageKey(b.Room, n.Seat), b.Package); err != nil {
+		return err
+	}
+	n.Room, n.By = b.Room, b.Named
+	return m.record(sp, n, record{ID: n.Event}, e)
+}
+
+// roomOver forgets one's side room, which nearly all have lost: it is founded
+// anew.
+func (m *member) roomOver(sp *vault.Space, n dialogue.Note, r dialogue.Room, e dialogue.Entry) error {
+	if me := m.me(); me == nil || me.Side != r.Side() {
+		return nil
+	}
+	if m.log.In(channel.Room(r)) {
+		if err := m.dropRoom(sp, r); err != nil {
+			return err
+		}
+	}
+	n.Room = r
+	return m.record(sp, n, record{ID: n.Event}, e)
+}
+
+// owedWelcome sees somebody of one's side go. While one is not in the side
+// room oneself, that may be who owes one its Welcome.
+func (m *member) owedWelcome(sp *vault.Space, n dialogue.Note) error {
+	me := m.me()
+	if me == nil || me.Side == 0 || n.Seat == me.ID || m.sideOf(n.Seat) != me.Side || me.Status != dialogue.In || me.Due || me.Heard == 0 ||
+		m.log.In(channel.Room(m.myRoom())) {
+		return nil
+	}
+	return m.loseSideRoom(sp, m.myRoom(), dialogue.SeatID{})
+}
+
+// lostMembers lists the members of a room, by its tree, who lost it and whom
+// one can let in again.
+func (m *member) lostMembers(r dialogue.Room, members []dialogue.SeatID) []dialogue.SeatID {
+	founded, plan := m.state.Founded(r), m.state.Plan(r)
+	var l []dialogue.SeatID
+	for _, id := range founded.Lost {
+		if slices.Contains(members, id) && slices.Contains(plan, id) && id != m.acct.Me && m.state.MayBringBack(m.acct.Me, id) {
+			l = append(l, id)
+		}
+	}
+	return l
+}

@@ -1,0 +1,387 @@
+package client
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/mls"
+	"parley/relay"
+	"parley/vault"
+)
+
+// A vault that can't go on in the room posts a fresh key package at its door
+// by itself, waits there for a Welcome, and enters again. What its person
+// wrote meanwhile goes out then, or comes back.
+
+// LossReason says why a vault can't go on in the room.
+type LossReason uint8
+
+// The reasons.
+const (
+	LossOlder    LossReason = 1 // it is an older copy: it lacks something that was written with it
+	LossMissed   LossReason = 2 // the relay no longer has what was said meanwhile
+	LossLeftOut  LossReason = 3 // what somebody did can't be opened here
+	LossSlept    LossReason = 4
+	LossReplaced LossReason = 5 // another copy of this vault has taken the place
+	LossWelcome  LossReason = 6 // it was let in, and what it was let in with does not open, or never came
+	LossCharter  LossReason = 7 // the past that one was told does not lead to the present
+)
+
+// A LostError is the Problem of a dialogue that is lost.
+type LostError struct {
+	Reason LossReason
+	By     string // whose fault it was, where that is known
+}
+
+func (e *LostError) Error() string {
+	switch e.Reason {
+	case LossOlder:
+		return "this is an older copy of the vault: it lacks something that was written with it"
+	case LossMissed:
+		return "the relay no longer has what was said since this computer was last connected"
+	case LossLeftOut:
+		return fmt.Sprintf("what %s made can't be opened here", e.By)
+	case LossSlept:
+		return "this computer was away for too long"
+	case LossReplaced:
+		return "another copy of this vault is in use"
+	case LossWelcome:
+		return "what this seat was let in with can't be opened"
+	}
+	return "the past that was told does not lead to the present"
+}
+
+// away is what a vault holds while it is out of the room.
+type away struct {
+	_      struct{} `cbor:",toarray"`
+	Reason LossReason
+	By     dialogue.SeatID
+	Since  uint64     // minutes since 1970
+	Inside uint64     // when it entered with a Welcome, the last time
+	Keys   [][]byte   // private signature keys that the room may hold for the seat, the latest last
+	Posts  []doorPost // of which none was taken up yet, the latest last
+}
+
+// A doorPost is what lies at one's own door, with the secrets for its answer.
+type doorPost struct {
+	_       struct{} `cbor:",toarray"`
+	Secrets []byte
+	Content []byte
+	At      uint64 // minutes since 1970
+}
+
+const (
+	doorDays = 90 // that a door keeps what lies there
+
+	// postAgain is how long a post waits to be taken up before it goes again.
+	postAgain = dialogue.MinutesPerDay
+
+	// maxPosts bounds what waits at one's own door at once.
+	maxPosts = dialogue.MaxReturnKeys
+)
+
+func doorBox(k dialogue.Key) (*relay.Box, relay.BoxKey, error) {
+	key, err := relay.BoxKeyFrom(k[:])
+	if err != nil {
+		return nil, key, err
+	}
+	return key.Box(doorDays, doorDays), key, nil
+}
+
+// lose takes a vault out of the room, and posts at its door. Nothing that it
+// had made for the log goes out any more.
+func (m *member) lose(sp *vault.Space, reason LossReason, by dialogue.SeatID) error {
+	return m.loseAs(sp, m.log.Signer(channel.Plenary), reason, by)
+}
+
+// loseAs is lose where the room knows the seat by key.
+func (m *member) loseAs(sp *vault.Space, key *mls.SignatureKey, reason LossReason, by dialogue.SeatID) error {
+	if err := m.leaveLog(sp); err != nil {
+		return err
+	}
+	if m.acct.Away == nil {
+		m.acct.Away = new(away)
+	}
+	a := m.acct.Away
+	a.Reason, a.By, a.Since = reason, by, m.c.minute()
+	a.holdKey(key.Bytes())
+	if reason == LossReplaced {
+		return nil // the room knows a key that is not here
+	}
+	return m.postReturn(sp)
+}
+
+// holdKey keeps a key that the room may know the seat by.
+func (a *away) holdKey(key []byte) {
+	a.Keys = slices.DeleteFunc(a.Keys, func(k []byte) bool { return string(k) == string(key) })
+	a.Keys = append(a.Keys, key)
+	a.Keys = a.Keys[max(0, len(a.Keys)-dialogue.MaxReturnKeys):]
+}
+
+// leaveLog forgets the rooms and their keys. What one's person said stays in
+// the outbox; what the protocol had to say is said anew on coming back.
+func (m *member) leaveLog(sp *vault.Space) error {
+	m.acct.Standing, m.acct.Awaits, m.log = StandingLost, false, nil
+	m.acct.Adding = [maxRooms]addition{}
+	m.caughtUp, m.door = false, nil
+	for _, prefix := range []string{keyChannel, keyHeld, keySecrets, keyPackages, keySkeleton} {
+		if err := sp.DeletePrefix([]byte(prefix)); err != nil {
+			return err
+		}
+	}
+	if err := m.void(sp, func(*item) bool { return true }); err != nil {
+		return err
+	}
+	for _, it := range slices.Clone(m.out) {
+		if it.Kind != itemEvent || byPerson(it.Event) {
+			continue
+		}
+		if err := m.drop(sp, it); err != nil {
+			return err
+		}
+	}
+	m.changed(dialogue.Plenary)
+	return nil
+}
+
+// byPerson tells whether an event of the outbox is something that its person
+// did, rather than the protocol.
+func byPerson(event []byte) bool {
+	e, err := dialogue.ParseEvent(event)
+	if err != nil {
+		return false
+	}
+	switch e.Kind {
+	case dialogue.KindSay, dialogue.KindInvite, dialogue.KindRevoke, dialogue.KindConsent, dialogue.KindRemove, dialogue.KindLeave:
+		return true
+	}
+	return false
+}
+
+// postReturn makes a post and puts it at one's door. It does not go to the
+// log, so an older copy may do it, too.
+func (m *member) postReturn(sp *vault.Space) error {
+	a := m.acct.Away
+	if len(a.Posts) >= maxPosts {
+		a.Posts = slices.Delete(a.Posts, 0, 1)
+	}
+	kp, secrets, err := m.newPackage()
+	if err != nil {
+		return err
+	}
+	var keys []ed25519.PrivateKey
+	for _, k := range a.Keys {
+		keys = append(keys, ed25519.NewKeyFromSeed(k))
+	}
+	post := dialogue.ReturnPost{Seat: m.acct.Me, KeyPackage: hashOf(kp.Marshal()), Door: m.acct.Door, Named: a.By}
+	content := wire.Marshal(dialogue.Return{Signed: post.Sign(keys...), Package: kp.Marshal()})
+	a.Posts = append(a.Posts, doorPost{Secrets: secrets.Marshal(), Content: content, At: m.c.minute()})
+	return m.putAtDoor(sp, content)
+}
+
+func (m *member) putAtDoor(sp *vault.Space, content []byte) error {
+	m.toPost.ring()
+	return m.queueParcel(sp, parcelItem{Box: m.acct.Door, Days: doorDays}, channel.ParcelReturn, content)
+}
+
+// knockAgain posts again what nobody has taken up for long: it may have
+// expired, or not have reached anybody. now does so in any case.
+func (m *member) knockAgain(now bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.acct.Standing == StandingWaiting && m.acct.Joining != nil {
+		return m.knockFirst(now)
+	}
+	a := m.acct.Away
+	if m.acct.Standing != StandingLost || m.log != nil || a == nil || len(a.Posts) == 0 || m.atDoor() {
+		return nil
+	}
+	last := &a.Posts[len(a.Posts)-1]
+	if !now && m.c.minute() < last.At+postAgain {
+		return nil
+	}
+	return m.update(func(sp *vault.Space) error {
+		last.At = m.c.minute()
+		return m.putAtDoor(sp, last.Content)
+	})
+}
+
+// atDoor tells whether a post is on its way to one's own door.
+func (m *member) atDoor() bool {
+	return slices.ContainsFunc(m.out, func(it *item) bool { return it.Kind == itemParcel && it.Parcel.Box == m.acct.Door })
+}
+
+// knockFirst is for a card's holder who was let in, and got no Welcome that
+// opens: after a day it tries its door.
+func (m *member) knockFirst(now bool) error {
+	if m.acct.Away != nil || !now && m.c.minute() < m.acct.Joining.At+postAgain {
+		return nil
+	}
+	secrets, err := mls.ParseKeyPackageSecrets(m.acct.Joining.Secrets)
+	if err != nil {
+		return err
+	}
+	return m.update(func(sp *vault.Space) error {
+		m.acct.Away = &away{Reason: LossWelcome, Since: m.c.minute()}
+		m.acct.Away.holdKey(secrets.SignatureKey().Bytes())
+		return m.postReturn(sp)
+	})
+}
+
+// Return posts at one's door now, where one has lost the room. Where one is in
+// it, there is nothing to do.
+func (c *Client) Return(ctx context.Context, id ID) error {
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	standing := m.acct.Standing
+	m.mu.Unlock()
+	switch standing {
+	case StandingIn:
+		return nil
+	case StandingLost, StandingWaiting:
+	default:
+		return ErrNotSeated
+	}
+	if err := m.knockAgain(true); err != nil {
+		return err
+	}
+	return offline(m.push(ctx))
+}
+
+// awaitDoor looks for a Welcome at one's own door, waiting for it up to wait.
+func (m *member) awaitDoor(ctx context.Context, wait time.Duration) error {
+	if err := m.knockAgain(false); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	door := m.acct.Door
+	w := m.door
+	m.mu.Unlock()
+	box, key, err := doorBox(door)
+	if err != nil {
+		return err
+	}
+	if w == nil {
+		w = &watch{un: channel.NewUnwrapper(key)}
+		m.mu.Lock()
+		m.door = w
+		m.mu.Unlock()
+	}
+	r, err := m.relay()
+	if err != nil {
+		return err
+	}
+	return readBox(ctx, r, box, w, wait, func(p *channel.Parcel) error {
+		if p.Kind != channel.ParcelWelcome {
+			return nil
+		}
+		return m.returnWith(p.Content)
+	})
+}
+
+// returnWith enters the plenary with a Welcome, if it is for one of one's posts.
+func (m *member) returnWith(welcome []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.acct.Away == nil || m.log != nil {
+		return nil
+	}
+	a := m.acct.Away
+	for i, p := range a.Posts {
+		secrets, err := mls.ParseKeyPackageSecrets(p.Secrets)
+		if err != nil {
+			return err
+		}
+		if !mls.Invites(welcome, secrets.KeyPackage()) {
+			continue
+		}
+		key := secrets.SignatureKey().Bytes()
+		group, err := mls.Join(welcome, secrets)
+		if err != nil || group.Suite() != Suite {
+			// The room may hold the post's key now; whose Welcome it was, nothing here proves.
+			if slices.ContainsFunc(a.Keys, func(k []byte) bool { return string(k) == string(key) }) {
+				return nil
+			}
+			return m.update(func(sp *vault.Space) error {
+				a.holdKey(key)
+				return m.postReturn(sp)
+			})
+		}
+		return m.update(func(sp *vault.Space) error {
+			a.Posts = slices.Delete(a.Posts, i, i+1)
+			a.holdKey(key)
+			a.Inside = m.c.minute()
+			for _, it := range slices.Clone(m.out) {
+				if it.Kind == itemParcel && it.Parcel.Box == m.acct.Door {
+					if err := m.drop(sp, it); err != nil {
+						return err
+					}
+				}
+			}
+			return m.enter(sp, group)
+		})
+	}
+	return nil
+}
+
+// waitedInVain leaves again, after a day, a room in which nobody told the past:
+// whoever knows a door can put a Welcome there that leads to a room of its own.
+func (m *member) waitedInVain() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil || m.acct.Standing != StandingLost || m.acct.Away == nil || m.c.minute() < m.acct.Away.Inside+postAgain {
+		return nil
+	}
+	return m.update(func(sp *vault.Space) error { return m.lose(sp, LossWelcome, dialogue.SeatID{}) })
+}
+
+// enter begins the log at a Welcome's epoch. The charter is still to come.
+func (m *member) enter(sp *vault.Space, group *mls.Group) error {
+	log, delta, err := channel.Enter(group, m.acct.Terms.config())
+	if err != nil {
+		return err
+	}
+	m.log, m.acct.Base, m.acct.Awaits, m.acct.Vouched, m.acct.Head = log, group.Epoch(), true, nil, 0
+	m.changed(dialogue.Plenary)
+	return apply(sp, delta)
+}
+
+// tookUp tells whether a commit that removes one's own leaf brings it back
+// with a post of one's own.
+func (m *member) tookUp(c *dialogue.Commit) bool {
+	if m.acct.Away == nil {
+		return false
+	}
+	for _, a := range c.Adds {
+		for _, p := range m.acct.Away.Posts {
+			var r dialogue.Return
+			if a.Seat == m.acct.Me && wire.Unmarshal(p.Content, &r, wire.MaxMessage) == nil && hashOf(r.Package) == a.Package {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// comesBack tells whether a commit adds one's own seat.
+func (m *member) comesBack(c *dialogue.Commit) bool {
+	return slices.ContainsFunc(c.Adds, func(a dialogue.Added) bool { return a.Seat == m.acct.Me })
+}
+
+// lostError is what faces are told of a vault that is out of the room.
+func (m *member) lostError() error {
+	a := m.acct.Away
+	if a == nil {
+		return nil
+	}
+	return &LostError{Reason: a.Reason, By: m.nameOf(a.By)}
+}

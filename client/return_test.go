@@ -1,0 +1,209 @@
+package client
+
+import (
+	"context"
+	"testing"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/mls"
+	"parley/vault"
+)
+
+// loses has a member lose the room, without fault of anybody.
+func (x *table) loses(m *member, reason LossReason) {
+	x.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.update(func(sp *vault.Space) error { return m.lose(sp, reason, dialogue.SeatID{}) }); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// TestReturnTakesTurns: who came back has another key, which the room knows; a
+// post serves once; what waited goes out.
+func TestReturnTakesTurns(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	for range 2 {
+		before := ruth.state.Seat(corin.acct.Me).Key
+		corin.mu.Lock()
+		corin.caughtUp = false // it does not go out at once
+		corin.mu.Unlock()
+		if _, err := corin.c.Say(ctx, corin.id, Draft{Text: "Written before."}); err != nil {
+			t.Fatal(err)
+		}
+		x.loses(corin, LossMissed)
+		if _, err := corin.c.Say(ctx, corin.id, Draft{Text: "x"}); err == nil {
+			t.Error("one that is out of the room can write")
+		}
+		x.sync(corin, ruth, corin, halden, corin, ruth, corin, halden)
+		x.sync(corin, ruth, halden)
+		after := ruth.state.Seat(corin.acct.Me).Key
+		if corin.acct.Standing != StandingIn || corin.acct.Away != nil || string(before) == string(after) ||
+			string(after) != string(corin.log.SignatureKey(channel.Plenary)) {
+			t.Fatalf("Corin is %s", corin.acct.Standing)
+		}
+	}
+	if l, err := ruth.c.Messages(ruth.id, Query{}); err != nil || spoken(l) != 2 {
+		t.Errorf("%d messages, %v", spoken(l), err)
+	}
+	if len(ruth.state.Retired) != 2 || ruth.state.Digest() != corin.state.Digest() || ruth.state.Digest() != halden.state.Digest() {
+		t.Errorf("%d retired keys, or other skeletons", len(ruth.state.Retired))
+	}
+}
+
+// TestFalsePast: who returns takes no charter that does not go on from what it
+// knew itself, and names who gave it.
+func TestFalsePast(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.loses(corin, LossMissed)
+	corin.mu.Lock()
+	known := *corin.state
+	known.Departures++ // as if somebody had gone of whom the others say nothing
+	corin.state = &known
+	corin.mu.Unlock()
+	x.sync(corin, ruth, corin, halden, corin, ruth, corin)
+	if corin.acct.Standing != StandingLost || !corin.acct.Awaits {
+		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+	alarms := corin.show().Alarms
+	if len(alarms) == 0 || alarms[0].Kind != AlarmCharter || alarms[0].Seat.Name == "Corin" {
+		t.Errorf("%+v", alarms)
+	}
+	n := len(alarms)
+	x.sync(ruth, corin, halden, corin)
+	if m := len(corin.show().Alarms); m > 2 || m < n {
+		t.Errorf("%d alarms", m)
+	}
+}
+
+// TestWelcomeThatNeverCame: a newcomer that was let in, and whose Welcome was
+// never sent, comes in by its door.
+func TestWelcomeThatNeverCame(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	_, ruth := x.convenor("Ruth")
+	_, halden := x.joins(ruth, 1, "Halden")
+	for ruth.state.Epoch == 0 { // one step at a time, until the commit is in the log
+		if err := ruth.push(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := ruth.watchCards(ctx, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := ruth.turn(ctx, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ruth.mu.Lock()
+	err := ruth.update(func(sp *vault.Space) error {
+		for i := 0; i < len(ruth.out); {
+			if it := ruth.out[i]; it.Kind == itemParcel {
+				if err := ruth.drop(sp, it); err != nil {
+					return err
+				}
+				continue
+			}
+			i++
+		}
+		return nil
+	})
+	ruth.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.sync(ruth, halden, ruth, halden)
+	if halden.acct.Standing != StandingWaiting {
+		t.Fatalf("Halden is %s", halden.acct.Standing)
+	}
+	if err := halden.c.Return(ctx, halden.id); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(ruth, halden, ruth, halden, ruth)
+	if halden.acct.Standing != StandingIn || ruth.state.Digest() != halden.state.Digest() {
+		t.Errorf("Halden is %s", halden.acct.Standing)
+	}
+}
+
+// TestDoorMoves: with its first entry after a removal each moves its door;
+// what lies at the former is still read.
+func TestDoorMoves(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	first := corin.acct.Door
+	if err := halden.c.Leave(ctx, halden.id); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(halden, ruth, halden, corin, ruth)
+	if corin.acct.Door != first {
+		t.Error("the door moved with nothing said")
+	}
+	if err := corin.c.ReadWords(ctx, corin.id); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(corin, ruth, corin)
+	x.sync(ruth)
+	doors := ruth.state.Seat(corin.acct.Me).Doors
+	if corin.acct.Door == first || len(doors) != 2 || doors[0] != corin.acct.Door || doors[1] != first {
+		t.Fatalf("%d doors", len(doors))
+	}
+	corin.mu.Lock()
+	corin.acct.Door = first // as an older copy has it
+	corin.mu.Unlock()
+	x.loses(corin, LossOlder)
+	x.sync(corin, ruth, corin, ruth, corin)
+	if corin.acct.Standing != StandingIn {
+		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+}
+
+// TestWelcomeToAnotherRoom: who knows a door can put a Welcome there that leads
+// to a room of its own. Nobody can tell the past there; a day later the vault
+// is at its door again, and comes back.
+func TestWelcomeToAnotherRoom(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	x.loses(corin, LossMissed)
+	var post dialogue.Return
+	if err := wire.Unmarshal(corin.acct.Away.Posts[0].Content, &post, wire.MaxMessage); err != nil {
+		t.Fatal(err)
+	}
+	kp, err := mls.ParseKeyPackage(post.Package)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := mls.GenerateSignatureKey(Suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, err := mls.NewGroup(Suite, randomGroup(), halden.acct.Me[:], sig, lifetime(corin.c.opt.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := group.Stage(nil, mls.CommitContent{Adds: []*mls.KeyPackage{kp}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := corin.returnWith(p.Welcome); err != nil {
+		t.Fatal(err)
+	}
+	if corin.log == nil || corin.acct.Standing != StandingLost {
+		t.Fatalf("Corin is %s", corin.acct.Standing)
+	}
+	if _, err := corin.c.Say(ctx, corin.id, Draft{Text: "x"}); err == nil {
+		t.Error("one can write in a room whose past nobody told")
+	}
+	corin.mu.Lock()
+	corin.acct.Away.Inside -= postAgain
+	corin.mu.Unlock()
+	x.sync(corin, ruth, corin, halden, corin, ruth, corin, halden, ruth)
+	if corin.acct.Standing != StandingIn || corin.state.Digest() != ruth.state.Digest() {
+		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+}
