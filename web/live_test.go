@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,7 +30,8 @@ func listen(t *testing.T, v *visitor, path string) <-chan event {
 		v.a.ServeHTTP(w, r)
 	}))
 	ctx, stop := context.WithCancel(t.Context())
-	t.Cleanup(func() { stop(); srv.Close() })
+	var reading sync.WaitGroup
+	t.Cleanup(func() { stop(); srv.Close(); reading.Wait() })
 	r, err := http.NewRequestWithContext(ctx, "GET", srv.URL+v.a.guard.base+path, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -46,10 +48,11 @@ func listen(t *testing.T, v *visitor, path string) <-chan event {
 		t.Fatalf("the stream is %q", ct)
 	}
 	out := make(chan event, 64)
-	go func() {
+	reading.Go(func() {
 		defer close(out)
 		defer res.Body.Close()
 		var e event
+		var data string
 		in := bufio.NewScanner(res.Body)
 		in.Buffer(nil, 1<<20)
 		for in.Scan() {
@@ -59,17 +62,22 @@ func listen(t *testing.T, v *visitor, path string) <-chan event {
 			case "id":
 				e.id = rest
 			case "data":
-				if err := json.Unmarshal([]byte(rest), &e.update); err != nil {
+				data = rest
+			case "":
+				if e.name == "" { // a line that the end cut short is not one either
+					continue
+				}
+				if err := json.Unmarshal([]byte(data), &e.update); err != nil {
 					t.Error(err)
 				}
-			case "":
-				if e.name != "" {
-					out <- e
+				select {
+				case out <- e:
+				case <-ctx.Done():
 				}
 				e = event{}
 			}
 		}
-	}()
+	})
 	return out
 }
 
