@@ -149,3 +149,43 @@ func TestReportsOnlyWhatCounts(t *testing.T) {
 		t.Error("who leaves reports an arrival, in vain")
 	}
 }
+
+// TestReadIsKept: what a person has read is written with what is written next,
+// or at the end.
+func TestReadIsKept(t *testing.T) {
+	x := newTable(t)
+	ruth, _, corin := x.seated()
+	say := func() {
+		if _, err := corin.c.Say(context.Background(), corin.id, Draft{Text: "Has anybody read this?"}); err != nil {
+			t.Fatal(err)
+		}
+		x.sync(corin, ruth)
+	}
+	unread := func() int { // as somebody finds it who opens the vault now
+		ruth.mu.Lock()
+		defer ruth.mu.Unlock()
+		if err := ruth.reloadLocked(); err != nil {
+			t.Fatal(err)
+		}
+		return ruth.unread[dialogue.Plenary]
+	}
+	read := func() {
+		if err := ruth.c.MarkRead(ruth.id, dialogue.Plenary); err != nil || ruth.unread[dialogue.Plenary] != 0 {
+			t.Fatalf("%d unread, %v", ruth.unread[dialogue.Plenary], err)
+		}
+	}
+	say()
+	if unread() != 1 {
+		t.Fatal("nothing to read")
+	}
+	read()
+	if err := ruth.save(); err != nil || unread() != 0 {
+		t.Errorf("saved, and %d unread (%v)", unread(), err)
+	}
+	say()
+	read()
+	say()
+	if unread() != 1 {
+		t.Errorf("read one of two, and %d unread", unread())
+	}
+}
