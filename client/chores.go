@@ -56,7 +56,7 @@ func (m *member) chores() error {
 	}
 	return m.update(func(sp *vault.Space) error {
 		m.seen = map[string]bool{}
-		for _, do := range []func(*vault.Space) error{m.report, m.commitDue, m.vouch, m.foundRoom, m.keepRoom} {
+		for _, do := range []func(*vault.Space) error{m.report, m.renew, m.commitDue, m.vouch, m.foundRoom, m.keepRoom} {
 			if err := do(sp); err != nil {
 				return err
 			}
@@ -76,6 +76,11 @@ func (m *member) anyChore() bool {
 	me := m.me()
 	if len(m.acct.Due) > 0 || len(m.state.Due()) > 0 {
 		return true
+	}
+	for r := range dialogue.Room(maxRooms) {
+		if m.owesUpdate(r) || m.dayIsOver(r) {
+			return true
+		}
 	}
 	for i := range m.state.Seats {
 		x := &m.state.Seats[i]
@@ -105,15 +110,18 @@ func (m *member) commitDue(sp *vault.Space) error {
 	if m.log.Pending(channel.Plenary) || m.me().Due || m.owesCharter() {
 		return nil
 	}
-	content, what, order, err := m.whatIsDue(sp)
-	if err != nil || len(what.Adds)+len(what.Removes) == 0 {
+	content, order, err := m.whatIsDue(sp)
+	if err != nil {
 		return err
+	}
+	if len(content.Adds)+len(content.Removes) == 0 {
+		return m.commitDay(sp, dialogue.Plenary, order)
 	}
 	key := fmt.Sprint("commit ", m.state.Epoch)
 	if !m.myTurn(key, order, 0) {
 		return nil
 	}
-	return m.stage(sp, dialogue.Plenary, content, what)
+	return m.stage(sp, dialogue.Plenary, content)
 }
 
 // owesCharter tells whether those whom the last commit added have no charter
@@ -127,11 +135,10 @@ func (m *member) owesCharter() bool {
 
 // whatIsDue gathers the adds and removals, and in which order seats come to
 // commit them: who made the card, then the plan.
-func (m *member) whatIsDue(sp *vault.Space) (content mls.CommitContent, what dialogue.Commit, order []dialogue.SeatID, err error) {
+func (m *member) whatIsDue(sp *vault.Space) (content mls.CommitContent, order []dialogue.SeatID, err error) {
 	for _, id := range m.state.Due() {
 		if leaf, ok := m.leaf(dialogue.Plenary, id); ok {
 			content.Removes = append(content.Removes, leaf)
-			what.Removes = append(what.Removes, id)
 		}
 	}
 	plan := m.state.Plan(dialogue.Plenary)
@@ -142,13 +149,12 @@ func (m *member) whatIsDue(sp *vault.Space) (content mls.CommitContent, what dia
 		}
 		kp, err := m.postedPackage(sp, x)
 		if err != nil {
-			return content, what, nil, err
+			return content, nil, err
 		}
 		if kp == nil {
 			continue
 		}
 		content.Adds = append(content.Adds, kp)
-		what.Adds = append(what.Adds, dialogue.Added{Seat: x.ID, Package: x.Package, Key: kp.SignatureKey()})
 		if slices.Contains(plan, x.By) && !slices.Contains(order, x.By) {
 			order = append(order, x.By)
 		}
@@ -158,7 +164,7 @@ func (m *member) whatIsDue(sp *vault.Space) (content mls.CommitContent, what dia
 			order = append(order, id)
 		}
 	}
-	return content, what, order, nil
+	return content, order, nil
 }
 
 // postedPackage is the key package that a seat's holder posted, as consented

@@ -278,6 +278,7 @@ func (m *member) enterWith(welcome []byte, j *joining) (bool, error) {
 		return false, err
 	}
 	m.log, m.acct.Base = log, group.Epoch()
+	m.renewed(dialogue.Plenary)
 	err = m.update(func(sp *vault.Space) error {
 		for _, it := range slices.Clone(m.out) {
 			if err := m.drop(sp, it); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"parley/channel"
 	"parley/dialogue"
+	"parley/mls"
 	"parley/relay"
 	"parley/vault"
 )
@@ -111,11 +112,16 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 	switch {
 	case got.Own && own.it.Kind == itemCommit:
 		e.Author, e.Commit = m.acct.Me, &own.it.Commit.Content
+	case got.Own && own.it.Kind == itemUpdate:
+		e.Author = m.acct.Me
+		return m.ownUpdate(sp, got, e, own.it)
 	case got.Own:
 		e.Author = m.acct.Me
 		return m.eventEntry(sp, got, e, own.it, own.it.Event)
 	case got.Commit != nil:
-		e.Commit = m.commitOf(got, room)
+		e.Commit = m.commitOf(got.Commit, room, got.Minute)
+	case got.Update != nil:
+		return m.updateEntry(sp, got, e)
 	default:
 		return m.eventEntry(sp, got, e, nil, got.Payload)
 	}
@@ -140,20 +146,21 @@ func (m *member) eventEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry,
 	return m.fold(sp, got.Place, e)
 }
 
-// commitOf reads from a staged commit what the dialogue judges it by.
-func (m *member) commitOf(got *channel.Got, room dialogue.Room) *dialogue.Commit {
-	c := &dialogue.Commit{Time: got.Minute}
+// commitOf reads from a staged commit, one's own or another's, what the dialogue
+// judges it by.
+func (m *member) commitOf(staged *mls.StagedCommit, room dialogue.Room, minute uint64) *dialogue.Commit {
+	c := &dialogue.Commit{Time: minute}
 	by := map[uint32]dialogue.SeatID{}
-	for _, x := range m.log.Members(got.Room) {
+	for _, x := range m.log.Members(channel.Room(room)) {
 		by[uint32(x.Leaf)] = seatOf(x.Identity)
 	}
-	for _, kp := range got.Commit.Adds() {
+	for _, kp := range staged.Adds() {
 		c.Adds = append(c.Adds, dialogue.Added{Seat: seatOf(kp.Identity()), Package: sha256.Sum256(kp.Marshal()), Key: kp.SignatureKey()})
 	}
-	for _, leaf := range got.Commit.Removes() {
+	for _, leaf := range staged.Removes() {
 		c.Removes = append(c.Removes, by[uint32(leaf)])
 	}
-	for _, u := range append(got.Commit.Updates(), got.Commit.Committer()) {
+	for _, u := range append(staged.Updates(), staged.Committer()) {
 		c.Keys = append(c.Keys, dialogue.KeyChange{Seat: by[uint32(u.Leaf)], Key: u.SignatureKey})
 	}
 	return c
