@@ -125,6 +125,7 @@ const (
 	keyReading  = "v" // + event id
 	keyFile     = "f" // + event id + part
 	keyAlarm    = "z" // + seq: a record that is an alarm
+	keyOld      = "w" // + id: a box that was read to its end
 )
 
 func numbered(prefix string, n uint64) []byte { return wire.AppendU64([]byte(prefix), n) }

@@ -20,10 +20,11 @@ const (
 )
 
 // run keeps a dialogue in step until ctx ends: one loop reads, one posts, one
-// looks into cards' boxes, one moves files, one deletes what is over.
+// looks into cards' boxes, one moves files, one deletes what is over, one
+// destroys old boxes.
 func (m *member) run(ctx context.Context) {
 	var loops sync.WaitGroup
-	for _, f := range []func(context.Context) error{m.readOnce, m.pushOnce, m.watchOnce, m.filesOnce, m.expireOnce} {
+	for _, f := range []func(context.Context) error{m.readOnce, m.pushOnce, m.watchOnce, m.filesOnce, m.expireOnce, m.destroyOnce} {
 		loops.Go(func() { m.loop(ctx, f) })
 	}
 	loops.Wait()
@@ -127,6 +128,9 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 		return err
 	}
 	page, err := r.Do(ctx, relay.Exchange{Box: q.box, From: q.from, Mode: q.mode, Wait: wait})
+	if errors.Is(err, relay.ErrGone) {
+		return m.boxGone(q)
+	}
 	if err != nil {
 		return err
 	}
@@ -265,6 +269,7 @@ func (m *member) syncOnce(ctx context.Context, first bool) error {
 		func() error { return m.filesStep(ctx) },
 		func() error { return m.push(ctx) },
 		m.expire,
+		func() error { return m.destroy(ctx) },
 	} {
 		if err := step(); err != nil {
 			m.failed(ctx, err)

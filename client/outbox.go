@@ -463,7 +463,9 @@ func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitCo
 		return err
 	}
 	minute := m.c.minute()
-	try := func() (*mls.PendingCommit, channel.Delta, error) { return m.log.Stage(channel.Room(room), minute, content) }
+	try := func() (*mls.PendingCommit, channel.Delta, error) {
+		return m.log.Stage(channel.Room(room), minute, content)
+	}
 	p, delta, err := try()
 	adds := content.Adds
 	for i := 0; err != nil && len(adds) > 1 && i < len(adds); i++ {

@@ -22,8 +22,7 @@ func (m *member) take(box *relay.Box, page relay.Page) (n int, err error) {
 		return 0, nil
 	}
 	if page.First > m.log.Position() {
-		m.acct.Standing, m.problem = StandingLost, errMissed
-		return 0, errors.Join(errMissed, m.update(func(*vault.Space) error { return nil }))
+		return 0, m.missed()
 	}
 	if len(page.Cells) > 0 {
 		err = m.update(func(sp *vault.Space) error {
@@ -60,6 +59,7 @@ func (m *member) take(box *relay.Box, page relay.Page) (n int, err error) {
 func (m *member) cell(sp *vault.Space, c *relay.Cell) error {
 	own := m.own[sha256.Sum256(c[:])]
 	box := m.log.Box().ID()
+	key := m.log.BoxKey()
 	position := m.log.Position()
 	got, delta, err := m.log.Step(c, own != nil)
 	if err != nil {
@@ -89,7 +89,7 @@ func (m *member) cell(sp *vault.Space, c *relay.Cell) error {
 	}
 	if m.log != nil && m.log.Box().ID() != box {
 		m.acct.Head = 0
-		return m.void(sp, func(*item) bool { return true })
+		return errors.Join(m.passed(sp, box, key), m.void(sp, func(*item) bool { return true }))
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func (m *member) gone(sp *vault.Space, room dialogue.Room) error {
 		m.acct.Standing = StandingLeft
 	}
 	m.log = nil
-	if err := sp.DeletePrefix([]byte(keyChannel)); err != nil {
+	if err := errors.Join(sp.DeletePrefix([]byte(keyChannel)), sp.DeletePrefix([]byte(keyOld))); err != nil {
 		return err
 	}
 	for _, it := range slices.Clone(m.out) {
@@ -281,6 +281,12 @@ func (m *member) lost(sp *vault.Space, room dialogue.Room, by dialogue.SeatID, e
 func (m *member) older(sp *vault.Space) error {
 	m.acct.Standing, m.problem, m.log = StandingLost, errOlder, nil
 	return sp.DeletePrefix([]byte(keyChannel))
+}
+
+// missed says that this vault lacks something that the relay no longer has.
+func (m *member) missed() error {
+	m.acct.Standing, m.problem = StandingLost, errMissed
+	return errors.Join(errMissed, m.update(func(*vault.Space) error { return nil }))
 }
 
 var errOlder = errors.New("this is an older copy of the vault: it lacks something that was written with it")
