@@ -69,6 +69,7 @@ type room struct {
 	group   *mls.Group
 	key     []byte // of cells, in this epoch and box
 	pending *mls.PendingCommit
+	update  *mls.PendingUpdate
 	chunks  map[uint32]chunk // of this box and epoch, by position, not yet used by a head
 }
 
@@ -98,6 +99,7 @@ const (
 	keyWalk    = "w"
 	keyGroup   = "g" // + room + key of mls
 	keyPending = "p" // + room
+	keyUpdate  = "u" // + room
 	keyChunk   = "k" // + room + position
 	keyBlock   = "h" // + number: running hashes of this box
 	keyTold    = "n" // who told a newcomer the chain hash
@@ -106,6 +108,7 @@ const (
 func groupPrefix(r Room) string { return string([]byte{keyGroup[0], byte(r)}) }
 func pendingKey(r Room) string  { return string([]byte{keyPending[0], byte(r)}) }
 func blockKey(n uint32) string  { return string(wire.AppendU32([]byte(keyBlock), n)) }
+func updateKey(r Room) string   { return string([]byte{keyUpdate[0], byte(r)}) }
 func chunkKey(r Room, position uint32) string {
 	return string(wire.AppendU32([]byte{keyChunk[0], byte(r)}, position))
 }
@@ -178,9 +181,17 @@ func (l *Log) leave(d *Delta, r Room) {
 	for _, p := range l.rooms[r].group.State() {
 		d.delete(groupPrefix(r) + p.Key)
 	}
-	d.delete(pendingKey(r))
+	l.forgetStaged(d, r)
 	l.dropChunks(d, r)
 	delete(l.rooms, r)
+}
+
+// forgetStaged forgets what was staged for a room's epoch and this box.
+func (l *Log) forgetStaged(d *Delta, r Room) {
+	x := l.rooms[r]
+	x.pending, x.update = nil, nil
+	d.delete(pendingKey(r))
+	d.delete(updateKey(r))
 }
 
 // rekey makes the key of the room's cells: from its epoch and this box.
@@ -215,7 +226,7 @@ func Load(cfg Config, pairs map[string][]byte) (*Log, error) {
 		return nil, fmt.Errorf("channel: stored state: %w", err)
 	}
 	groups := map[Room][]mls.Pair{}
-	pending := map[Room][]byte{}
+	pending, updates := map[Room][]byte{}, map[Room][]byte{}
 	chunks := map[Room]map[uint32]chunk{}
 	blocks := map[uint32][]byte{}
 	for k, v := range pairs {
@@ -225,6 +236,8 @@ func Load(cfg Config, pairs map[string][]byte) (*Log, error) {
 			groups[r] = append(groups[r], mls.Pair{Key: k[2:], Value: v})
 		case len(k) == 2 && k[:1] == keyPending:
 			pending[Room(k[1])] = v
+		case len(k) == 2 && k[:1] == keyUpdate:
+			updates[Room(k[1])] = v
 		case len(k) == 1+1+4 && k[:1] == keyChunk:
 			r := Room(k[1])
 			if chunks[r] == nil {
@@ -255,6 +268,11 @@ func Load(cfg Config, pairs map[string][]byte) (*Log, error) {
 				return nil, fmt.Errorf("channel: room %d: %w", r, err)
 			}
 		}
+		if b := updates[r]; b != nil {
+			if x.update, err = mls.ParsePendingUpdate(b); err != nil {
+				return nil, fmt.Errorf("channel: room %d: %w", r, err)
+			}
+		}
 		l.rooms[r] = x
 	}
 	if l.rooms[Plenary] == nil {
@@ -265,6 +283,9 @@ func Load(cfg Config, pairs map[string][]byte) (*Log, error) {
 
 // Box is the box to read and to append to.
 func (l *Log) Box() *relay.Box { return l.walk.box }
+
+// BoxKey is the key of Box.
+func (l *Log) BoxKey() relay.BoxKey { return l.walk.key }
 
 // Position is the place in Box of the next cell to Step.
 func (l *Log) Position() uint64 { return l.walk.position }
@@ -315,8 +336,19 @@ func (l *Log) Authenticator() []byte { return l.rooms[Plenary].group.EpochAuthen
 // signed with.
 func (l *Log) SignatureKey(r Room) []byte { return l.rooms[r].group.SignatureKey().Public() }
 
-// Signer is the private key to SignatureKey.
-func (l *Log) Signer(r Room) *mls.SignatureKey { return l.rooms[r].group.SignatureKey() }
+// Signers are the private keys that the members of a room may know this one by:
+// its own, and those that an update or a commit of its own brings if it is taken.
+func (l *Log) Signers(r Room) []*mls.SignatureKey {
+	x := l.rooms[r]
+	keys := x.group.SignatureKeys()
+	if x.update != nil {
+		keys = append(keys, x.update.SignatureKey())
+	}
+	if x.pending != nil {
+		keys = append(keys, x.pending.SignatureKey())
+	}
+	return keys
+}
 
 // Tag is a room's confirmation tag.
 func (l *Log) Tag(r Room) []byte {

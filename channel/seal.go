@@ -93,6 +93,28 @@ func (l *Log) chunkCells(r Room, content []byte) ([]relay.Cell, error) {
 	return cells, nil
 }
 
+// StageUpdate stages an Update proposal with fresh keys and keeps its secrets
+// until it is read back or the box ends. Its message goes out as a commit's does.
+func (l *Log) StageUpdate(r Room, minute uint64, sig *mls.SignatureKey) (message []byte, d Delta, err error) {
+	x := l.rooms[r]
+	if x == nil {
+		return nil, nil, ErrNoRoom
+	}
+	p, delta, err := x.group.StageUpdate(l.data(minute), sig)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.group(r, delta)
+	d.put(updateKey(r), p.Marshal())
+	x.update = p
+	return p.Message, d, nil
+}
+
+// View is a commit that was just staged, as the others will see it.
+func (l *Log) View(r Room, p *mls.PendingCommit) (*mls.StagedCommit, error) {
+	return l.rooms[r].group.View(p)
+}
+
 // Stage stages a commit and keeps it until it is read back or the box ends.
 // One that was staged before is forgotten.
 func (l *Log) Stage(r Room, minute uint64, c mls.CommitContent) (*mls.PendingCommit, Delta, error) {

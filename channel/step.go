@@ -17,7 +17,8 @@ type Got struct {
 	Minute  uint64            // when it was made, by its author's claim, since 1970
 	Payload []byte            // of an application message
 	Commit  *mls.StagedCommit // of somebody else's commit
-	Own     bool              // one's own: the payload, or the commit, is in the outbox
+	Update  []byte            // of somebody else's Update proposal: its reference
+	Own     bool              // one's own: the payload, the commit or the proposal is in the outbox
 	Older   bool              // one's own, and newer than this state: an older copy of the vault
 	Bad     error             // a member of the room made something that is no entry: shown, never fatal
 
@@ -125,6 +126,11 @@ func (l *Log) head(d *Delta, got *Got, x *room, content []byte) (*Got, error) {
 	switch {
 	case opened.Commit != nil:
 		got.Commit = opened.Commit
+	case opened.Proposal != nil && opened.Proposal.Update != nil:
+		got.Update = opened.Proposal.Ref
+	case opened.Proposal != nil:
+		d.group(got.Room, x.group.Drop(opened.Proposal.Ref))
+		return bad(errProposal)
 	case opened.Kind == mls.Application:
 		inner, err := parseBody(opened.Application)
 		if err != nil {
@@ -151,6 +157,7 @@ func identity(g *mls.Group, leaf mls.LeafIndex) []byte {
 
 var (
 	errElsewhere = errors.New("channel: a message that was made for another box")
+	errProposal  = errors.New("channel: a proposal of something else than an Update")
 	errCover     = errors.New("channel: cover whose header is false")
 )
 
@@ -217,12 +224,46 @@ func (l *Log) Merge(r Room) (Delta, error) {
 	return d, l.entered(&d, r)
 }
 
+// Propose takes one's own Update, when it was read back, as all others do: a
+// commit can gather it from then on. An error other than of the room or the
+// epoch says that all have refused it.
+func (l *Log) Propose(r Room) (Delta, error) {
+	x := l.rooms[r]
+	if x == nil || x.update == nil {
+		return nil, ErrNoRoom
+	}
+	staged := x.update
+	d := l.DropUpdate(r)
+	delta, err := x.group.Propose(staged)
+	d.group(r, delta)
+	return d, err
+}
+
+// DropUpdate forgets an Update of one's own that was staged.
+func (l *Log) DropUpdate(r Room) Delta {
+	var d Delta
+	if x := l.rooms[r]; x != nil {
+		x.update = nil
+		d.delete(updateKey(r))
+	}
+	return d
+}
+
+// Refuse forgets somebody else's Update: no commit can gather it. All members of
+// the room must refuse the same ones.
+func (l *Log) Refuse(got *Got) Delta {
+	var d Delta
+	if x := l.rooms[got.Room]; x != nil {
+		d.group(got.Room, x.group.Drop(got.Update))
+	}
+	return d
+}
+
 // entered does what follows from a room's new epoch: commits staged for the
 // former one are void, and the plenary goes to its next box.
 func (l *Log) entered(d *Delta, r Room) error {
 	x := l.rooms[r]
-	x.pending = nil
-	d.delete(pendingKey(r))
+	l.forgetStaged(d, r)
 	l.dropChunks(d, r)
 	if r != Plenary {
 		return l.rekey(x)
@@ -238,8 +279,8 @@ func (l *Log) nextPart(d *Delta) error {
 	return l.nextBox(d, func() { l.walk.more(l.cfg) })
 }
 
-// nextBox closes this box and goes to another. Commits and chunks that were
-// made for this one are void.
+// nextBox closes this box and goes to another. Commits, Updates and chunks that
+// were made for this one are void.
 func (l *Log) nextBox(d *Delta, enter func()) error {
 	for n := range uint32(l.walk.position / blockHashes) {
 		d.delete(blockKey(n))
@@ -250,9 +291,8 @@ func (l *Log) nextBox(d *Delta, enter func()) error {
 	}
 	l.walk.close()
 	enter()
-	for r, x := range l.rooms {
-		x.pending = nil
-		d.delete(pendingKey(r))
+	for r := range l.rooms {
+		l.forgetStaged(d, r)
 		l.dropChunks(d, r)
 	}
 	l.save(d)

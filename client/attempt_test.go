@@ -41,7 +41,7 @@ func attempt(t *testing.T, m *member) {
 				}
 			}
 		}
-		return m.stage(sp, dialogue.Plenary, mls.CommitContent{}, dialogue.Commit{})
+		return m.stage(sp, dialogue.Plenary, mls.CommitContent{})
 	})
 	if err := m.push(t.Context()); err != nil {
 		t.Fatal(err)

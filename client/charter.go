@@ -30,6 +30,7 @@ type heldEntry struct {
 	Members []dialogue.SeatID
 	Epoch   uint64
 	Place   heldPlace
+	Update  uint64
 }
 
 type heldPlace struct {
@@ -41,7 +42,7 @@ type heldPlace struct {
 }
 
 func (m *member) hold(sp *vault.Space, got *channel.Got, e dialogue.Entry) error {
-	h := heldEntry{Room: e.Room, Author: e.Author, Commit: e.Commit, Members: e.Members, Epoch: got.Place.Epoch,
+	h := heldEntry{Room: e.Room, Author: e.Author, Commit: e.Commit, Members: e.Members, Epoch: got.Place.Epoch, Update: e.Update,
 		Place: heldPlace{Part: got.Place.Part, Position: got.Place.Position, Running: got.Place.Running, Chain: got.Place.Chain}}
 	if e.Event != nil {
 		h.Event = e.Event.Marshal()
@@ -154,7 +155,7 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 		return err
 	}
 	for _, h := range held {
-		e := dialogue.Entry{Room: h.Room, Author: h.Author, Commit: h.Commit, Members: h.Members}
+		e := dialogue.Entry{Room: h.Room, Author: h.Author, Commit: h.Commit, Update: h.Update, Members: h.Members}
 		if h.Event != nil {
 			event, err := dialogue.ParseEvent(h.Event)
 			if err != nil {

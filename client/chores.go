@@ -56,7 +56,7 @@ func (m *member) chores() error {
 	}
 	return m.update(func(sp *vault.Space) error {
 		m.seen = map[string]bool{}
-		for _, do := range []func(*vault.Space) error{m.report, m.tellReturns, m.stayAwake, m.commitDue, m.vouch, m.foundRoom, m.keepRoom} {
+		for _, do := range []func(*vault.Space) error{m.report, m.tellReturns, m.stayAwake, m.renew, m.commitDue, m.vouch, m.foundRoom, m.keepRoom} {
 			if err := do(sp); err != nil {
 				return err
 			}
@@ -76,6 +76,11 @@ func (m *member) anyChore() bool {
 	me := m.me()
 	if len(m.acct.Due) > 0 || len(m.state.Due()) > 0 || len(m.state.At(me.ID, m.c.minute()).MayGo()) > 0 {
 		return true
+	}
+	for r := range dialogue.Room(maxRooms) {
+		if m.owesUpdate(r) || m.dayIsOver(r) {
+			return true
+		}
 	}
 	for _, w := range m.doors {
 		if m.toTell(w) {
@@ -119,16 +124,18 @@ func (m *member) commitDue(sp *vault.Space) error {
 		return err
 	}
 	m.putToSleep(c)
-	if len(c.what.Adds)+len(c.what.Removes) == 0 || !m.myTurn(fmt.Sprint("commit ", m.state.Epoch), c.order, 0) {
+	if len(c.content.Adds)+len(c.content.Removes) == 0 {
+		return m.commitDay(sp, dialogue.Plenary, c.order)
+	}
+	if !m.myTurn(fmt.Sprint("commit ", m.state.Epoch), c.order, 0) {
 		return nil
 	}
-	return m.stage(sp, dialogue.Plenary, c.content, c.what)
+	return m.stage(sp, dialogue.Plenary, c.content)
 }
 
 // A commitPlan is what a commit is to do, and in which order seats come to it.
 type commitPlan struct {
 	content mls.CommitContent
-	what    dialogue.Commit
 	order   []dialogue.SeatID
 }
 
@@ -148,7 +155,6 @@ func (m *member) whatIsDue(sp *vault.Space) (*commitPlan, error) {
 	for _, id := range m.state.Due() {
 		if leaf, ok := m.leaf(dialogue.Plenary, id); ok {
 			c.content.Removes = append(c.content.Removes, leaf)
-			c.what.Removes = append(c.what.Removes, id)
 		}
 	}
 	plan := slices.DeleteFunc(m.state.Plan(dialogue.Plenary), m.state.Barred)
@@ -165,7 +171,6 @@ func (m *member) whatIsDue(sp *vault.Space) (*commitPlan, error) {
 			continue
 		}
 		c.content.Adds = append(c.content.Adds, kp)
-		c.what.Adds = append(c.what.Adds, dialogue.Added{Seat: x.ID, Package: x.Package, Key: kp.SignatureKey()})
 		if slices.Contains(plan, x.By) && !slices.Contains(c.order, x.By) {
 			c.order = append(c.order, x.By)
 		}

@@ -206,10 +206,8 @@ func (m *member) addReturns(sp *vault.Space, c *commitPlan) error {
 		}
 		if leaf, in := m.leaf(dialogue.Plenary, x.ID); in {
 			c.content.Removes = append(c.content.Removes, leaf)
-			c.what.Removes = append(c.what.Removes, x.ID)
 		}
 		c.content.Adds = append(c.content.Adds, kp)
-		c.what.Adds = append(c.what.Adds, dialogue.Added{Seat: x.ID, Package: x.Back.Package, Key: kp.SignatureKey()})
 	}
 	return nil
 }
@@ -220,13 +218,13 @@ func (m *member) putToSleep(c *commitPlan) {
 	plan := m.state.Plan(dialogue.Plenary)
 	for i := range now.Seats {
 		x := &now.Seats[i]
-		if x.ID == m.acct.Me || x.Due || slices.Contains(c.what.Removes, x.ID) || !now.Dozes(x) ||
+		leaf, in := m.leaf(dialogue.Plenary, x.ID)
+		if x.ID == m.acct.Me || x.Due || slices.Contains(c.content.Removes, leaf) || !now.Dozes(x) ||
 			!m.myTurn(fmt.Sprint("sleep ", x.ID), plan, sleepWait) {
 			continue
 		}
-		if leaf, in := m.leaf(dialogue.Plenary, x.ID); in {
+		if in {
 			c.content.Removes = append(c.content.Removes, leaf)
-			c.what.Removes = append(c.what.Removes, x.ID)
 		}
 	}
 }

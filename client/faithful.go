@@ -52,10 +52,33 @@ func (m *member) faithful(q question, page relay.Page) error {
 		}
 		return nil
 	}
+	return m.unfaithful(q, lie)
+}
+
+// unfaithful alarms, once.
+func (m *member) unfaithful(q question, lie AlarmKind) error {
 	if slices.Contains(m.acct.Doubts.in(q.box.ID()).Relay, lie) {
 		return ErrUnfaithful
 	}
 	return errors.Join(ErrUnfaithful, m.update(func(sp *vault.Space) error { return m.relayAlarm(sp, q.box.ID(), lie) }))
+}
+
+// margin is how far off an hour is that a relay knows, in minutes.
+const margin = 2 * 60
+
+// boxGone judges that the relay calls the box destroyed that is to be read. It
+// can't have been idle for its days since it was last read to its end, unless
+// they are over: then this computer was off for too long.
+func (m *member) boxGone(q question) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil || m.log.Box().ID() != q.box.ID() {
+		return nil
+	}
+	if m.acct.ReadAt > 0 && m.c.minute()+margin < m.acct.ReadAt+uint64(m.acct.Terms.Idle)*dialogue.MinutesPerDay {
+		return m.unfaithful(q, AlarmVanished)
+	}
+	return m.update(m.missed)
 }
 
 func (m *member) lie(q question, page relay.Page) AlarmKind {
@@ -69,7 +92,6 @@ func (m *member) lie(q question, page relay.Page) AlarmKind {
 	}
 	// Cells arrived after everything there was had been read, so they can't have
 	// expired earlier than that and their retention.
-	const margin = 2 * 60 // minutes: a relay knows hours
 	kept := uint64(m.acct.Terms.Retention) * dialogue.MinutesPerDay
 	if page.First > m.log.Position() && m.acct.ReadAt > 0 && m.c.minute()+margin < m.acct.ReadAt+kept {
 		return AlarmVanished

@@ -79,6 +79,7 @@ type account struct {
 	Bad      uint64            // entries of members that were no entries
 	Shown    [maxRooms]uint64  // by room: the last Seq that the person has seen
 	Commits  [maxRooms]uint64  // by side room: log time of its last commit
+	Renewed  [maxRooms]uint64  // by room: the day of one's last Update, or of coming in
 
 	Adding [maxRooms]addition // by side room: who was added and has no Welcome yet
 
@@ -130,6 +131,7 @@ const (
 	keyReading  = "v" // + event id
 	keyFile     = "f" // + event id + part
 	keyAlarm    = "z" // + seq: a record that is an alarm
+	keyOld      = "w" // + id: a box that was read to its end
 )
 
 func numbered(prefix string, n uint64) []byte { return wire.AppendU64([]byte(prefix), n) }
@@ -373,6 +375,7 @@ func (c *Client) Start(ctx context.Context, o StartOptions) (ID, error) {
 	}
 	m, err := c.newDialogue(acct, func(m *member, sp *vault.Space) error {
 		m.log = log
+		m.renewed(dialogue.Plenary)
 		if err := apply(sp, delta); err != nil {
 			return err
 		}

@@ -21,10 +21,10 @@ const (
 
 // run keeps a dialogue in step until ctx ends: one loop reads, one posts, one
 // looks into cards' boxes, one moves files, one deletes what is over, one
-// reads doors.
+// destroys old boxes, one reads doors.
 func (m *member) run(ctx context.Context) {
 	var loops sync.WaitGroup
-	for _, f := range []func(context.Context) error{m.readOnce, m.pushOnce, m.watchOnce, m.filesOnce, m.expireOnce, m.doorsOnce} {
+	for _, f := range []func(context.Context) error{m.readOnce, m.pushOnce, m.watchOnce, m.filesOnce, m.expireOnce, m.destroyOnce, m.doorsOnce} {
 		loops.Go(func() { m.loop(ctx, f) })
 	}
 	loops.Wait()
@@ -135,7 +135,7 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 	}
 	page, err := r.Do(ctx, relay.Exchange{Box: q.box, From: q.from, Mode: q.mode, Wait: wait})
 	if errors.Is(err, relay.ErrGone) {
-		return m.boxGone(q.box)
+		return m.boxGone(q)
 	}
 	if err != nil {
 		return err
@@ -151,16 +151,6 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 		return err
 	}
 	return m.proceed()
-}
-
-// boxGone sees that the box that the log stands in was destroyed.
-func (m *member) boxGone(box *relay.Box) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.log == nil || m.log.Box().ID() != box.ID() {
-		return nil
-	}
-	return m.update(m.missed)
 }
 
 func (m *member) awaitTurn(ctx context.Context, wait time.Duration) error {
@@ -307,6 +297,7 @@ func (m *member) syncOnce(ctx context.Context, first bool) error {
 		func() error { return m.filesStep(ctx) },
 		func() error { return m.push(ctx) },
 		m.expire,
+		func() error { return m.destroy(ctx) },
 	} {
 		if err := step(); err != nil {
 			m.failed(ctx, err)

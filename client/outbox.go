@@ -18,7 +18,7 @@ import (
 // An item is something of one's own that is to be in a box. It waits, is made
 // (its very cells are in the vault), is posted as often as needed, and goes
 // when its entry is read back. What the box's or the room's end voids is made
-// again, a commit excepted: whether another is due, the chores say.
+// again, commits and Updates excepted: whether others are due, the chores say.
 type item struct {
 	_       struct{} `cbor:",toarray"`
 	Number  uint64
@@ -28,6 +28,7 @@ type item struct {
 	Readers []dialogue.SeatID // whom a message's author was shown
 	Back    bool              // it came back: its readers are not those any more
 	Commit  *commitItem
+	Update  *updateItem
 	Parcel  *parcelItem
 	File    *fileItem // its content has to be in its box first
 
@@ -43,6 +44,7 @@ const (
 	itemEvent  itemKind = 1
 	itemCommit itemKind = 2
 	itemParcel itemKind = 3 // for an invitation box: done when the relay has it
+	itemUpdate itemKind = 4
 )
 
 type itemStage uint8
@@ -74,6 +76,13 @@ type commitItem struct {
 	Message []byte
 	Welcome []byte
 	To      []parcelItem // where the plenary's Welcome goes
+}
+
+// An updateItem is a staged Update proposal.
+type updateItem struct {
+	_       struct{} `cbor:",toarray"`
+	Minute  uint64
+	Message []byte
 }
 
 // A parcelItem goes to the box of a card, or to a door.
@@ -131,6 +140,17 @@ func (m *member) unindex(it *item) {
 	for i := range it.Cells {
 		delete(m.own, it.Cells[i].Hash)
 	}
+}
+
+// handshake is the message of a commit or an Update, which is made already.
+func (it *item) handshake() []byte {
+	if it.Kind == itemCommit {
+		return it.Commit.Message
+	}
+	if it.Kind == itemUpdate {
+		return it.Update.Message
+	}
+	return nil
 }
 
 func (it *item) key() []byte { return numbered(keyItem, it.Number) }
@@ -196,13 +216,13 @@ func (m *member) addCells(sp *vault.Space, it *item, cells ...relay.Cell) error 
 }
 
 // void makes waiting again what an end of its box or epoch voided, and drops
-// commits.
+// commits and Updates.
 func (m *member) void(sp *vault.Space, concerns func(*item) bool) error {
 	for _, it := range slices.Clone(m.out) {
 		if it.Stage == stageWaiting || it.Kind == itemParcel || !concerns(it) {
 			continue
 		}
-		if it.Kind == itemCommit {
+		if it.handshake() != nil {
 			if err := m.drop(sp, it); err != nil {
 				return err
 			}
@@ -283,16 +303,16 @@ func (m *member) makeItem(sp *vault.Space, it *item) error {
 	var delta channel.Delta
 	var err error
 	switch {
-	case it.Stage == stageChunks && it.Kind == itemCommit:
+	case it.Stage == stageChunks && it.handshake() != nil:
 		it.Ref.Positions = placed(it.Positions)
 		head, err = m.log.SealCommitHead(room, it.Ref)
 	case it.Stage == stageChunks:
 		it.Ref.Positions = placed(it.Positions)
 		head, delta, err = m.log.SealHead(room, minute, it.Ref)
-	case it.Kind == itemCommit && channel.CommitFits(it.Commit.Message):
-		head, err = m.log.SealCommit(room, it.Commit.Message)
-	case it.Kind == itemCommit:
-		cells, it.Ref, err = m.log.SealCommitLong(room, it.Commit.Message)
+	case it.handshake() != nil && channel.CommitFits(it.handshake()):
+		head, err = m.log.SealCommit(room, it.handshake())
+	case it.handshake() != nil:
+		cells, it.Ref, err = m.log.SealCommitLong(room, it.handshake())
 	case len(it.Event) <= channel.MaxInline:
 		head, delta, err = m.log.Seal(room, minute, it.Event)
 	default:
@@ -450,29 +470,47 @@ func (m *member) queueParcel(sp *vault.Space, to parcelItem, kind channel.Parcel
 // good by itself and still not fit: it has a key that is in the tree, or that
 // another newcomer brings, too. Whoever posted it must not hold up the others,
 // so what can't be staged as a whole is staged in part.
-func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitContent, what dialogue.Commit) error {
-	p, delta, err := m.tryStage(room, content, &what)
-	adds, added := content.Adds, what.Adds
+func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitContent) error {
+	var err error
+	if content.NewSignature, err = mls.GenerateSignatureKey(Suite); err != nil {
+		return err
+	}
+	minute := m.c.minute()
+	try := func() (*mls.PendingCommit, channel.Delta, error) {
+		return m.log.Stage(channel.Room(room), minute, content)
+	}
+	p, delta, err := try()
+	adds := content.Adds
 	for i := 0; err != nil && len(adds) > 1 && i < len(adds); i++ {
-		content.Adds, what.Adds = adds[i:i+1], added[i:i+1]
-		p, delta, err = m.tryStage(room, content, &what)
+		content.Adds = adds[i : i+1]
+		p, delta, err = try()
 	}
 	if err != nil && len(adds) > 0 {
-		content.Adds, what.Adds = nil, nil
+		content.Adds = nil
 		if len(content.Removes) == 0 {
 			return nil
 		}
-		p, delta, err = m.tryStage(room, content, &what)
+		p, delta, err = try()
 	}
 	if err != nil {
 		return err
 	}
-	if err := apply(sp, delta); err != nil {
+	seen, err := m.log.View(channel.Room(room), p)
+	if err != nil {
 		return err
 	}
-	it := &item{Kind: itemCommit, Room: room, Commit: &commitItem{Content: what, Message: p.Message, Welcome: p.Welcome}}
+	what := m.commitOf(seen, room, minute)
+	it := &item{Kind: itemCommit, Room: room, Commit: &commitItem{Content: *what, Message: p.Message, Welcome: p.Welcome}}
 	if room == dialogue.Plenary {
 		it.Commit.To = m.welcomesGo(what.Adds)
+	}
+	return m.queueHandshake(sp, delta, it)
+}
+
+// queueHandshake enqueues what was staged, made at once.
+func (m *member) queueHandshake(sp *vault.Space, staged channel.Delta, it *item) error {
+	if err := apply(sp, staged); err != nil {
+		return err
 	}
 	if err := m.enqueue(sp, it); err != nil {
 		return err
@@ -480,14 +518,8 @@ func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitCo
 	if err := m.makeItem(sp, it); err != nil {
 		return err
 	}
-	m.made(delta, it.Cells[0])
+	m.made(staged, it.Cells[0])
 	return nil
-}
-
-func (m *member) tryStage(room dialogue.Room, content mls.CommitContent, what *dialogue.Commit) (*mls.PendingCommit, channel.Delta, error) {
-	what.Time = m.c.minute()
-	what.Keys = []dialogue.KeyChange{{Seat: m.acct.Me, Key: m.log.SignatureKey(channel.Room(room))}}
-	return m.log.Stage(channel.Room(room), what.Time, content)
 }
 
 // settled tells whether nothing of one's own waits to be read back.

@@ -59,6 +59,7 @@ func (m *member) take(box *relay.Box, page relay.Page) (n int, err error) {
 func (m *member) cell(sp *vault.Space, c *relay.Cell) error {
 	own := m.own[sha256.Sum256(c[:])]
 	box := m.log.Box().ID()
+	key := m.log.BoxKey()
 	position := m.log.Position()
 	got, delta, err := m.log.Step(c, own != nil)
 	if err != nil {
@@ -88,7 +89,7 @@ func (m *member) cell(sp *vault.Space, c *relay.Cell) error {
 	}
 	if m.log != nil && m.log.Box().ID() != box {
 		m.acct.Head = 0
-		return m.void(sp, func(*item) bool { return true })
+		return errors.Join(m.passed(sp, box, key), m.void(sp, func(*item) bool { return true }))
 	}
 	return nil
 }
@@ -111,11 +112,16 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 	switch {
 	case got.Own && own.it.Kind == itemCommit:
 		e.Author, e.Commit = m.acct.Me, &own.it.Commit.Content
+	case got.Own && own.it.Kind == itemUpdate:
+		e.Author = m.acct.Me
+		return m.ownUpdate(sp, got, e, own.it)
 	case got.Own:
 		e.Author = m.acct.Me
 		return m.eventEntry(sp, got, e, own.it, own.it.Event)
 	case got.Commit != nil:
-		e.Commit = m.commitOf(got, room)
+		e.Commit = m.commitOf(got.Commit, room, got.Minute)
+	case got.Update != nil:
+		return m.updateEntry(sp, got, e)
 	default:
 		return m.eventEntry(sp, got, e, nil, got.Payload)
 	}
@@ -153,20 +159,21 @@ func stale(notes []dialogue.Note) bool {
 	})
 }
 
-// commitOf reads from a staged commit what the dialogue judges it by.
-func (m *member) commitOf(got *channel.Got, room dialogue.Room) *dialogue.Commit {
-	c := &dialogue.Commit{Time: got.Minute}
+// commitOf reads from a staged commit, one's own or another's, what the dialogue
+// judges it by.
+func (m *member) commitOf(staged *mls.StagedCommit, room dialogue.Room, minute uint64) *dialogue.Commit {
+	c := &dialogue.Commit{Time: minute}
 	by := map[uint32]dialogue.SeatID{}
-	for _, x := range m.log.Members(got.Room) {
+	for _, x := range m.log.Members(channel.Room(room)) {
 		by[uint32(x.Leaf)] = seatOf(x.Identity)
 	}
-	for _, kp := range got.Commit.Adds() {
+	for _, kp := range staged.Adds() {
 		c.Adds = append(c.Adds, dialogue.Added{Seat: seatOf(kp.Identity()), Package: sha256.Sum256(kp.Marshal()), Key: kp.SignatureKey()})
 	}
-	for _, leaf := range got.Commit.Removes() {
+	for _, leaf := range staged.Removes() {
 		c.Removes = append(c.Removes, by[uint32(leaf)])
 	}
-	for _, u := range append(got.Commit.Updates(), got.Commit.Committer()) {
+	for _, u := range append(staged.Updates(), staged.Committer()) {
 		c.Keys = append(c.Keys, dialogue.KeyChange{Seat: by[uint32(u.Leaf)], Key: u.SignatureKey})
 	}
 	return c
@@ -209,7 +216,7 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 	room := e.Room
 	var delta channel.Delta
 	var removed bool
-	key := m.log.Signer(channel.Plenary)
+	keys := m.log.Signers(channel.Plenary)
 	var err error
 	if own != nil {
 		delta, err = m.log.Merge(got.Room)
@@ -226,7 +233,7 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 		return err
 	}
 	if removed {
-		return errors.Join(m.void(sp, func(it *item) bool { return it.Room == room }), m.gone(sp, room, e.Commit, key))
+		return errors.Join(m.void(sp, func(it *item) bool { return it.Room == room }), m.gone(sp, room, e.Commit, keys))
 	}
 	if room != dialogue.Plenary && !m.awaitsCharter() {
 		m.acct.Commits[room] = m.state.LogTime
@@ -256,22 +263,22 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 
 // gone sees that one's own leaf was removed: for good, because one slept, or
 // because one comes back with another.
-func (m *member) gone(sp *vault.Space, room dialogue.Room, c *dialogue.Commit, key *mls.SignatureKey) error {
+func (m *member) gone(sp *vault.Space, room dialogue.Room, c *dialogue.Commit, keys []*mls.SignatureKey) error {
 	if room != dialogue.Plenary {
 		return nil
 	}
 	me := m.me()
 	switch {
 	case m.tookUp(c): // the Welcome for that post lies at one's door
-		m.acct.Away.holdKey(key.Bytes())
+		m.acct.Away.holdKeys(keys)
 		return m.leaveLog(sp)
 	case m.comesBack(c):
-		return m.loseAs(sp, key, LossReplaced, dialogue.SeatID{})
+		return m.loseAs(sp, keys, LossReplaced, dialogue.SeatID{})
 	case m.awaitsCharter():
 	case me.Status == dialogue.Asleep && me.Back == nil:
-		return m.loseAs(sp, key, LossSlept, dialogue.SeatID{})
+		return m.loseAs(sp, keys, LossSlept, dialogue.SeatID{})
 	case me.Status == dialogue.Asleep:
-		return m.loseAs(sp, key, LossReplaced, dialogue.SeatID{})
+		return m.loseAs(sp, keys, LossReplaced, dialogue.SeatID{})
 	}
 	return m.removed(sp, me)
 }
@@ -283,7 +290,7 @@ func (m *member) removed(sp *vault.Space, me *dialogue.Seat) error {
 		m.acct.Standing = StandingLeft
 	}
 	m.log = nil
-	if err := sp.DeletePrefix([]byte(keyChannel)); err != nil {
+	if err := errors.Join(sp.DeletePrefix([]byte(keyChannel)), sp.DeletePrefix([]byte(keyOld))); err != nil {
 		return err
 	}
 	for _, it := range slices.Clone(m.out) {

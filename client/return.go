@@ -97,11 +97,11 @@ func doorBox(k dialogue.Key) (*relay.Box, relay.BoxKey, error) {
 // lose takes a vault out of the room, and posts at its door. Nothing that it
 // had made for the log goes out any more.
 func (m *member) lose(sp *vault.Space, reason LossReason, by dialogue.SeatID) error {
-	return m.loseAs(sp, m.log.Signer(channel.Plenary), reason, by)
+	return m.loseAs(sp, m.log.Signers(channel.Plenary), reason, by)
 }
 
-// loseAs is lose where the room knows the seat by key.
-func (m *member) loseAs(sp *vault.Space, key *mls.SignatureKey, reason LossReason, by dialogue.SeatID) error {
+// loseAs is lose where the room knows the seat by one of keys.
+func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossReason, by dialogue.SeatID) error {
 	if err := m.leaveLog(sp); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (m *member) loseAs(sp *vault.Space, key *mls.SignatureKey, reason LossReaso
 	}
 	a := m.acct.Away
 	a.Reason, a.By, a.Since = reason, by, m.c.minute()
-	a.holdKey(key.Bytes())
+	a.holdKeys(keys)
 	if reason == LossReplaced {
 		return nil // the room knows a key that is not here
 	}
@@ -122,6 +122,12 @@ func (a *away) holdKey(key []byte) {
 	a.Keys = slices.DeleteFunc(a.Keys, func(k []byte) bool { return string(k) == string(key) })
 	a.Keys = append(a.Keys, key)
 	a.Keys = a.Keys[max(0, len(a.Keys)-dialogue.MaxReturnKeys):]
+}
+
+func (a *away) holdKeys(keys []*mls.SignatureKey) {
+	for _, k := range keys {
+		a.holdKey(k.Bytes())
+	}
 }
 
 // leaveLog forgets the rooms and their keys. What one's person said stays in
@@ -351,6 +357,7 @@ func (m *member) enter(sp *vault.Space, group *mls.Group) error {
 		return err
 	}
 	m.log, m.acct.Base, m.acct.Awaits, m.acct.Vouched, m.acct.Head = log, group.Epoch(), true, nil, 0
+	m.renewed(dialogue.Plenary)
 	m.changed(dialogue.Plenary)
 	return apply(sp, delta)
 }

@@ -67,6 +67,7 @@ func (m *member) foundRoom(sp *vault.Space) error {
 	if err := apply(sp, delta); err != nil {
 		return err
 	}
+	m.renewed(m.myRoom())
 	return m.queueEvent(sp, dialogue.KindFound, dialogue.Found{Room: m.myRoom(), Group: group.GroupID(), Tag: group.ConfirmationTag()})
 }
 
@@ -119,12 +120,10 @@ func (m *member) keepRoom(sp *vault.Space) error {
 	}
 	members := m.members(r)
 	var content mls.CommitContent
-	var what dialogue.Commit
 	lost := m.lostMembers(r, members)
 	for _, id := range append(m.state.Strangers(r, members), lost...) {
 		if leaf, ok := m.leaf(r, id); ok {
 			content.Removes = append(content.Removes, leaf)
-			what.Removes = append(what.Removes, id)
 		}
 	}
 	for _, id := range append(m.state.Absent(r, members), lost...) {
@@ -134,19 +133,18 @@ func (m *member) keepRoom(sp *vault.Space) error {
 		}
 		if kp != nil {
 			content.Adds = append(content.Adds, kp)
-			what.Adds = append(what.Adds, dialogue.Added{Seat: id, Package: hashOf(kp.Marshal()), Key: kp.SignatureKey()})
 		}
-	}
-	if len(what.Adds)+len(what.Removes) == 0 {
-		return nil
 	}
 	there := slices.DeleteFunc(m.state.Plan(r), func(id dialogue.SeatID) bool {
 		return !slices.Contains(members, id) || slices.Contains(lost, id) || m.state.Barred(id)
 	})
+	if len(content.Adds)+len(content.Removes) == 0 {
+		return m.commitDay(sp, r, there)
+	}
 	if !m.myTurn("room", there, 0) {
 		return nil
 	}
-	return m.stage(sp, r, content, what)
+	return m.stage(sp, r, content)
 }
 
 // packageOf is the key package that a seat left for a room, or nil.
@@ -183,6 +181,9 @@ func (m *member) committed(sp *vault.Space, it *item, room dialogue.Room) error 
 // welcomed joins a side room through a Welcome in the plenary.
 func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) error {
 	a := &m.acct.Adding[b.Room]
+	if n.By == a.By && slices.ContainsFunc(a.Seats, func(id dialogue.SeatID) bool { return slices.Contains(b.Seats, id) }) {
+		m.acct.Commits[b.Room] = b.Last // what newcomers go by, all go by
+	}
 	a.Seats = slices.DeleteFunc(a.Seats, func(id dialogue.SeatID) bool { return slices.Contains(b.Seats, id) })
 	if !slices.Contains(b.Seats, m.acct.Me) || m.log.In(channel.Room(b.Room)) {
 		return nil
@@ -209,6 +210,7 @@ func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) 
 			return err
 		}
 		m.acct.Commits[b.Room] = b.Last
+		m.renewed(b.Room)
 		m.changed(b.Room)
 		return errors.Join(apply(sp, delta), sp.DeletePrefix([]byte(keySecrets)))
 	}

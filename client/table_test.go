@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"parley/dialogue"
 	"parley/relay"
@@ -20,6 +21,7 @@ type table struct {
 	t       *testing.T
 	address relay.Address
 	asked   atomic.Pointer[func(*relay.Request)] // told of each request, of all
+	passed  atomic.Int64                         // nanoseconds that a test let pass
 }
 
 // An observed connection shows the requests that go out on it.
@@ -78,7 +80,8 @@ func (x *table) dial(a relay.Address) (*relay.Client, error) {
 
 func newTable(t *testing.T) *table {
 	t.Helper()
-	r, err := server.Embedded(server.Options{Addr: "127.0.0.1:0", Dir: t.TempDir()})
+	x := &table{t: t}
+	r, err := server.Embedded(server.Options{Addr: "127.0.0.1:0", Dir: t.TempDir(), Now: func() time.Time { return time.Now().Add(time.Duration(x.passed.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +90,19 @@ func newTable(t *testing.T) *table {
 			t.Error(err)
 		}
 	})
-	return &table{t: t, address: r.Address()}
+	x.address = r.Address()
+	return x
+}
+
+// pass lets time pass, for the relay and for those whose clocks follow.
+func (x *table) pass(d time.Duration) { x.passed.Add(int64(d)) }
+
+// clocks gives people clocks that stand still but for what passes.
+func (x *table) clocks(l ...*member) {
+	began := time.Now()
+	for _, m := range l {
+		m.c.opt.Now = func() time.Time { return began.Add(time.Duration(x.passed.Load())) }
+	}
 }
 
 func (x *table) person(name string) *Client {

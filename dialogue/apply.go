@@ -10,13 +10,14 @@ import (
 	"parley/internal/wire"
 )
 
-// An Entry is one place in the log: an event or a commit, by a seat whose
-// signature holds.
+// An Entry is one place in the log: an event, a commit or a proposal of fresh
+// keys, by a seat whose signature holds.
 type Entry struct {
 	Room    Room
 	Author  SeatID
 	Event   *Event
 	Commit  *Commit
+	Update  uint64   // of a proposal: the minute that it claims; it says only that its author is there
 	Members []SeatID // who is in the room at this place, by its tree
 
 	// LastCommit is, for a commit in a side room, the log time of that room's
@@ -136,6 +137,7 @@ func Apply(s *State, e Entry) (*State, []Note) {
 	switch {
 	case e.Commit != nil:
 		f.commit()
+	case e.Update > 0:
 	case e.Event == nil:
 		f.refuse(ReasonMalformed)
 	case e.Room != Plenary:

@@ -115,6 +115,9 @@ func (f *fold) welcome(b Welcome) Reason {
 	if f.s.Seat(f.e.Author).Side != b.Room.Side() {
 		return ReasonNotYours
 	}
+	if b.Last > f.s.LogTime {
+		return ReasonMalformed // no commit is of a time that has not come
+	}
 	for _, id := range b.Seats {
 		if y := f.s.Seat(id); slices.Contains(x.Members, f.e.Author) && y != nil && y.Status == In && y.Side == b.Room.Side() && !slices.Contains(x.Members, id) {
 			x.Members = add(x.Members, id)

@@ -42,5 +42,5 @@ func (e Entry) time() uint64 {
 	if e.Event != nil {
 		return e.Event.Time
 	}
-	return 0
+	return e.Update
 }

@@ -266,6 +266,14 @@ func (g *Group) makeCommit(aad []byte, content CommitContent, withPath bool) (*P
 	return p, step, err
 }
 
+// View is a commit of this member's own as the others will see it.
+func (g *Group) View(p *PendingCommit) (*StagedCommit, error) {
+	if !bytes.Equal(p.content.groupID, g.context.groupID) || p.content.epoch != g.context.epoch {
+		return nil, ErrStale
+	}
+	return g.stageCommit(p.content)
+}
+
 func contentOf(c *commit) content { return content{kind: Commit, commit: c} }
 
 // makePath gives the own leaf and its path fresh keys (RFC 9420 §7.4, §7.5).

@@ -4,7 +4,7 @@
 //
 // A newcomer to the package calls, in this order: GenerateSignatureKey; then
 // NewGroup to found a group, or NewKeyPackage and, once somebody has added it,
-// Join. In a group: Seal and Open for messages, ProposeUpdate for fresh keys,
+// Join. In a group: Seal and Open for messages, StageUpdate for fresh keys,
 // Stage to make a commit and Merge when it was read back, Enter for the commit
 // of another. Export gives keys for other uses.
 //

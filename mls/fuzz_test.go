@@ -161,6 +161,20 @@ func FuzzRequiredCapabilities(f *testing.F) {
 	})
 }
 
+func FuzzPendingUpdate(f *testing.F) {
+	seeds := makeSeeds(f)
+	for _, g := range []*Group{seeds.committer, seeds.follower} {
+		for _, p := range g.pending {
+			if p.own != nil {
+				u := &PendingUpdate{Message: seeds.messages[0], groupID: g.GroupID(), epoch: g.Epoch(), proposal: &p}
+				fuzzDecoder(f, readPendingUpdate, (*PendingUpdate).Marshal, u.Marshal())
+				return
+			}
+		}
+	}
+	f.Fatal("no member of the stored group has an Update of its own")
+}
+
 func FuzzPendingCommit(f *testing.F) {
 	fuzzDecoder(f, readPendingCommit, (*PendingCommit).Marshal, makeSeeds(f).pending.Marshal())
 }

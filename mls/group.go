@@ -165,41 +165,6 @@ func (g *Group) protect(a *authenticatedContent) ([]byte, changes, error) {
 	return b, c, nil
 }
 
-// ProposeUpdate proposes fresh keys for this member's own leaf: an encryption
-// key, and newSig unless it is nil. The proposal counts once a commit by
-// somebody else refers to it; its secrets wait in the group's state till then.
-func (g *Group) ProposeUpdate(aad []byte, newSig *SignatureKey) ([]byte, Delta, error) {
-	sig := newSig
-	if sig == nil {
-		sig = g.signature
-	}
-	if sig.suite != g.suite {
-		return nil, Delta{}, fmt.Errorf("mls: propose update: the key is for %v", sig.Suite())
-	}
-	pair := g.suite.generateKeyPair()
-	leaf := g.renewedLeaf(sourceUpdate, pair.public, sig, nil)
-	p := &proposal{kind: proposalUpdate, update: leaf}
-	err := g.checkProposal(g.own, p)
-	if err == nil {
-		err = g.checkPending(g.own, p)
-	}
-	if err != nil {
-		return nil, Delta{}, fmt.Errorf("mls: propose update: %w", err)
-	}
-	a := g.newContent(aad, content{kind: Proposal, proposal: p})
-	a.sign(g.signature, g.encodedContext)
-	m, c, err := g.protect(a)
-	if err != nil {
-		return nil, Delta{}, err
-	}
-	g.secrets.apply(c)
-	pending := g.newPending(g.own, a)
-	pending.own = &updateSecrets{pair.private, sig}
-	g.pending = append(g.pending, pending)
-	c[pending.key()] = pending.encode()
-	return m, c.delta(), nil
-}
-
 // renewedLeaf is the own leaf with fresh keys, signed.
 func (g *Group) renewedLeaf(source leafSource, public []byte, sig *SignatureKey, parentHash []byte) *leafNode {
 	leaf := *g.tree.leaf(g.own)
@@ -211,11 +176,15 @@ func (g *Group) renewedLeaf(source leafSource, public []byte, sig *SignatureKey,
 
 // newPending keeps an authentic proposal.
 func (g *Group) newPending(from LeafIndex, a *authenticatedContent) pendingProposal {
-	seq := uint32(0)
+	return pendingProposal{seq: g.nextSeq(), ref: a.proposalRef(g.suite), sender: from, proposal: a.proposal}
+}
+
+// nextSeq is the place of the next proposal among those of the epoch.
+func (g *Group) nextSeq() uint32 {
 	if n := len(g.pending); n > 0 {
-		seq = g.pending[n-1].seq + 1
+		return g.pending[n-1].seq + 1
 	}
-	return pendingProposal{seq: seq, ref: a.proposalRef(g.suite), sender: from, proposal: a.proposal}
+	return 0
 }
 
 // Drop forgets a pending proposal, by the reference that Opened gave: Stage

@@ -242,11 +242,15 @@ func (r *room) say(from *person, text string) {
 // update lets p propose fresh keys, and all others keep the proposal.
 func (r *room) update(p *person, sig *SignatureKey) []byte {
 	r.t.Helper()
-	m, d, err := p.group.ProposeUpdate([]byte("aad"), sig)
+	staged, d, err := p.group.StageUpdate([]byte("aad"), sig)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	p.save(d)
+	p.reload()
+	staged = must(ParsePendingUpdate(staged.Marshal()))(r.t)
+	m := staged.Message
+	p.save(must(p.group.Propose(staged))(r.t))
 	for _, q := range r.members {
 		if q == p {
 			continue

@@ -111,7 +111,12 @@ func TestHostileMessages(t *testing.T) {
 			if random.IntN(3) > 0 {
 				m, d, err = p.group.Seal([]byte("aad"), make([]byte, random.IntN(200)))
 			} else {
-				m, d, err = p.group.ProposeUpdate([]byte("aad"), must(GenerateSignatureKey(r.suite))(t))
+				var up *PendingUpdate
+				if up, d, err = p.group.StageUpdate([]byte("aad"), must(GenerateSignatureKey(r.suite))(t)); err == nil {
+					p.save(d)
+					m = up.Message
+					d, err = p.group.Propose(up)
+				}
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -129,10 +129,7 @@ func (g *Group) accept(a *authenticatedContent) (*Opened, changes, error) {
 		opened.Application = a.application
 		return opened, nil, nil
 	case Proposal:
-		if err := g.checkProposal(from, a.proposal); err != nil {
-			return nil, nil, err
-		}
-		if err := g.checkPending(from, a.proposal); err != nil {
+		if err := g.checkNew(from, a.proposal); err != nil {
 			return nil, nil, err
 		}
 		p := g.newPending(from, a)

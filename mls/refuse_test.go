@@ -159,12 +159,13 @@ func TestCopiedUpdate(t *testing.T) {
 	seedRandom(t)
 	w := newWorkshop(t, 4)
 	victim, third := w.members[1], w.members[2]
-	m, d, err := victim.group.ProposeUpdate(nil, must(GenerateSignatureKey(w.suite))(t))
+	staged, d, err := victim.group.StageUpdate(nil, must(GenerateSignatureKey(w.suite))(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	victim.save(d)
-	opened, d, err := third.group.Open(m)
+	victim.save(must(victim.group.Propose(staged))(t))
+	opened, d, err := third.group.Open(staged.Message)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,272 @@
+package client
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/mls"
+	"parley/vault"
+)
+
+// updates counts the proposals of a day that wait in an outbox.
+func updates(m *member, r dialogue.Room) (n int) {
+	for _, it := range m.out {
+		if it.Kind == itemUpdate && it.Room == r {
+			n++
+		}
+	}
+	return n
+}
+
+func keyOf(m, of *member) []byte { return m.state.Seat(of.acct.Me).Key }
+
+// agree checks that all have the same skeleton, in the same epoch.
+func (x *table) agree(l ...*member) {
+	x.t.Helper()
+	for _, m := range l[1:] {
+		if m.state.Digest() != l[0].state.Digest() || m.log.Epoch() != l[0].log.Epoch() || m.log.Box().ID() != l[0].log.Box().ID() {
+			x.t.Errorf("%s and %s do not have the same log: epochs %d and %d", m.c.Profile().Name, l[0].c.Profile().Name, m.log.Epoch(), l[0].log.Epoch())
+		}
+	}
+}
+
+// TestKeysOfTheDay: on every day each client proposes fresh keys once, and one
+// commit takes all of them into use, in a new box. Nobody writes a word.
+func TestKeysOfTheDay(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	all := []*member{ruth, halden, corin}
+	x.clocks(all...)
+	for day := range 3 {
+		epoch, box := ruth.log.Epoch(), ruth.log.Box().ID()
+		var was [][]byte
+		for _, m := range all {
+			was = append(was, keyOf(ruth, m))
+		}
+		x.pass(24 * time.Hour)
+		x.sync(ruth, halden, corin, ruth, halden, corin)
+		x.sync(ruth, halden, corin, ruth, halden, corin) // nothing more is to come
+		if n := ruth.log.Epoch() - epoch; n != 1 {
+			t.Errorf("day %d: %d commits", day, n)
+		}
+		if ruth.log.Box().ID() == box {
+			t.Errorf("day %d: the box is the same", day)
+		}
+		x.agree(all...)
+		for i, m := range all {
+			if bytes.Equal(keyOf(ruth, m), was[i]) {
+				t.Errorf("day %d: %s has the keys of the day before", day, m.c.Profile().Name)
+			}
+			if !bytes.Equal(keyOf(ruth, m), m.log.SignatureKey(channel.Plenary)) {
+				t.Errorf("day %d: %s signs with another key than the others know", day, m.c.Profile().Name)
+			}
+			if m.state.Seat(m.acct.Me).Heard != ruth.state.LogTime {
+				t.Errorf("day %d: %s was not heard", day, m.c.Profile().Name)
+			}
+		}
+		if err := halden.reload(); err != nil { // with keys of its own Update
+			t.Fatal(err)
+		}
+	}
+	for _, m := range all {
+		if len(m.show().Alarms) > 0 || m.acct.Bad > 0 {
+			t.Errorf("%s is shown %+v, %d bad entries", m.c.Profile().Name, m.show().Alarms, m.acct.Bad)
+		}
+	}
+}
+
+// TestUpdateOnceADay: neither a crash nor a clock that goes back makes a second
+// proposal, and one that was ahead makes no seat wait.
+func TestUpdateOnceADay(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.pass(24 * time.Hour)
+	if err := halden.turn(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := updates(halden, dialogue.Plenary); n != 1 {
+		t.Fatalf("%d proposals", n)
+	}
+	if err := halden.reload(); err != nil { // a crash before it left
+		t.Fatal(err)
+	}
+	if err := halden.turn(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := updates(halden, dialogue.Plenary); n != 1 {
+		t.Fatalf("%d proposals after a crash", n)
+	}
+	if err := halden.push(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := halden.reload(); err != nil { // and one before it was read back
+		t.Fatal(err)
+	}
+	x.sync(halden)
+	for _, d := range []time.Duration{0, -24 * time.Hour, 24 * time.Hour} {
+		x.pass(d)
+		if halden.owesUpdate(dialogue.Plenary) {
+			t.Errorf("%v later there is another to make", d)
+		}
+	}
+	halden.acct.Renewed[dialogue.Plenary] += 30 // a clock that was a month ahead
+	if !halden.owesUpdate(dialogue.Plenary) {
+		t.Error("a clock that was ahead stops it for good")
+	}
+}
+
+// TestLateUpdate: what a commit did not gather is void, and is proposed again on
+// the next day, not before.
+func TestLateUpdate(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.pass(24 * time.Hour)
+	if err := corin.turn(t.Context(), 0); err != nil { // makes it, and does not get it out
+		t.Fatal(err)
+	}
+	was := keyOf(ruth, corin)
+	x.sync(ruth, halden, ruth, halden)
+	if ruth.state.Epoch == corin.state.Epoch {
+		t.Fatal("nobody committed")
+	}
+	x.sync(corin, ruth)
+	if n := updates(corin, dialogue.Plenary); n != 0 || corin.owesUpdate(dialogue.Plenary) || !bytes.Equal(keyOf(ruth, corin), was) {
+		t.Errorf("%d proposals of Corin wait", n)
+	}
+	x.agree(ruth, halden, corin)
+	x.pass(24 * time.Hour)
+	x.sync(ruth, halden, corin, ruth, corin)
+	if bytes.Equal(keyOf(ruth, corin), was) {
+		t.Error("Corin has the keys of two days ago")
+	}
+}
+
+// TestDayWithoutConvenor: where the convenor's computer is away, the next in
+// plan order commits the day, a little later.
+func TestDayWithoutConvenor(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	epoch := halden.log.Epoch()
+	x.pass(24 * time.Hour)
+	x.sync(halden, corin, halden)
+	if halden.log.Epoch() != epoch {
+		t.Fatal("Halden did not wait for the convenor")
+	}
+	x.pass(turnWait)
+	x.sync(halden, corin)
+	if halden.log.Epoch() != epoch+1 || corin.log.Epoch() != epoch+1 {
+		t.Error("nobody committed")
+	}
+	x.sync(ruth, halden, corin)
+	x.agree(ruth, halden, corin)
+}
+
+// TestDayOfASideRoom: a side room's keys change daily as well, and whoever came
+// in by a Welcome judges its commits as the others do.
+func TestDayOfASideRoom(t *testing.T) {
+	x := newTable(t)
+	ctx := t.Context()
+	ruth, halden, corin := x.seated()
+	_, mira := x.joins(halden, 1, "Mira")
+	x.sync(halden, ruth, corin, halden)
+	for _, m := range []*member{halden, corin} {
+		if err := m.c.Approve(ctx, m.id, mira.acct.Me); err != nil {
+			t.Fatal(err)
+		}
+		x.sync(m)
+	}
+	for range 3 {
+		x.sync(halden, mira, ruth, corin)
+	}
+	const north = dialogue.Room(1)
+	if !mira.log.In(channel.Room(north)) {
+		t.Fatal("Mira is not in her side's room")
+	}
+	x.clocks(ruth, halden, corin, mira)
+	if mira.acct.Commits[north] != halden.acct.Commits[north] || mira.acct.Commits[north] == 0 {
+		t.Errorf("the room's last commit: Mira has %d, Halden %d", mira.acct.Commits[north], halden.acct.Commits[north])
+	}
+	// One that runs ahead counts for neither.
+	tag := halden.log.Tag(channel.Room(north))
+	halden.mu.Lock()
+	err := halden.update(func(sp *vault.Space) error { return halden.stage(sp, north, mls.CommitContent{}) })
+	halden.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.sync(halden, mira)
+	if !bytes.Equal(halden.log.Tag(channel.Room(north)), tag) || !bytes.Equal(mira.log.Tag(channel.Room(north)), tag) {
+		t.Error("a commit within the day counts")
+	}
+	keys := func() (l [][]byte) {
+		for _, x := range halden.log.Members(channel.Room(north)) {
+			l = append(l, x.SignatureKey)
+		}
+		return l
+	}
+	was := keys()
+	x.pass(25 * time.Hour)
+	for range 3 {
+		x.sync(ruth, mira, corin, halden)
+	}
+	if tag2 := halden.log.Tag(channel.Room(north)); bytes.Equal(tag2, tag) || !bytes.Equal(mira.log.Tag(channel.Room(north)), tag2) {
+		t.Fatal("the room has no commit of the day, or not all follow it")
+	}
+	for i, k := range keys() {
+		if bytes.Equal(k, was[i]) {
+			t.Errorf("member %d of the room has the keys of the day before", i)
+		}
+	}
+	if _, err := mira.c.Say(ctx, mira.id, Draft{Room: north, Text: "Among ourselves."}); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(mira, halden)
+	if l, err := halden.c.Messages(halden.id, Query{Room: north}); err != nil || spoken(l) != 1 {
+		t.Errorf("%d messages, %v", spoken(l), err)
+	}
+}
+
+// TestUpdateWhileSomebodyComesIn: a proposal that a newcomer to a side room
+// would miss is refused by all who are there, so no commit can need it.
+func TestUpdateWhileSomebodyComesIn(t *testing.T) {
+	x := newTable(t)
+	_, halden, _ := x.seated()
+	const north = dialogue.Room(1)
+	halden.mu.Lock()
+	defer halden.mu.Unlock()
+	halden.acct.Adding[north] = addition{By: halden.acct.Me, Seats: []dialogue.SeatID{{1}}}
+	halden.acct.Renewed[north] = 0
+	if halden.owesUpdate(north) {
+		t.Error("a proposal is made that a newcomer would miss")
+	}
+	sig, err := mls.GenerateSignatureKey(Suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = halden.update(func(sp *vault.Space) error {
+		message, delta, err := halden.log.StageUpdate(channel.Room(north), halden.c.minute(), sig)
+		if err != nil {
+			return err
+		}
+		it := &item{Kind: itemUpdate, Room: north, Update: &updateItem{Minute: halden.c.minute(), Message: message}}
+		if err := halden.queueHandshake(sp, delta, it); err != nil {
+			return err
+		}
+		return halden.ownUpdate(sp, &channel.Got{Room: channel.Room(north)}, dialogue.Entry{Room: north, Author: halden.acct.Me}, it)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := halden.log.Propose(channel.Room(north)); err != channel.ErrNoRoom {
+		t.Errorf("the proposal is kept: %v", err)
+	}
+	if updates(halden, north) != 0 {
+		t.Error("it still waits")
+	}
+}
