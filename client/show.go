@@ -34,6 +34,9 @@ func (m *member) show() Dialogue {
 		ID: m.id, Title: m.acct.Title, Standing: m.acct.Standing, Relay: m.acct.Relay, Online: m.online,
 		LastHeard: m.heardAt, Problem: m.problem,
 	}
+	if m.clockOff {
+		d.Problem = ErrClock
+	}
 	if m.state == nil {
 		return d
 	}
