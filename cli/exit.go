@@ -74,6 +74,7 @@ var kinds = []struct {
 	{client.ErrCard, exitUsage, "", ""},
 	{client.ErrUnfaithful, exitSafety, "", "cli.hint.unfaithful"},
 	{client.ErrOffline, exitWaiting, "", "cli.hint.offline"},
+	{client.ErrClock, exitWaiting, "", "cli.hint.clock"},
 	{client.ErrNotSeated, exitWaiting, "", "cli.hint.notseated"},
 	{client.ErrWaiting, exitWaiting, "", "cli.hint.offline"},
 	{client.ErrFileSize, exitUsage, "", "cli.hint.filesize"},

@@ -96,9 +96,50 @@ func (m *member) tryCharter(sp *vault.Space) error {
 			}
 			continue
 		}
+		was := m.clockOff
+		if m.clockOff = !m.rightClock(s, held); m.clockOff != was {
+			m.changed(dialogue.Plenary)
+		}
+		if m.clockOff {
+			return nil // it is tried again, with what comes, and once the clock is set
+		}
 		return m.takeCharter(sp, s, held, h.Author)
 	}
 	return nil
+}
+
+// entry is what is folded of a held entry.
+func (h *heldEntry) entry() (dialogue.Entry, error) {
+	e := dialogue.Entry{Room: h.Room, Author: h.Author, Commit: h.Commit, Update: h.Update, Members: h.Members}
+	if h.Event != nil {
+		event, err := dialogue.ParseEvent(h.Event)
+		if err != nil {
+			return e, err
+		}
+		e.Event = &event
+	}
+	return e, nil
+}
+
+// rightClock tells whether log time, after all that was read, is a day off this
+// computer's clock at most. A newcomer whose clock is wrong would claim wrong
+// times in all it writes, and delete too early or too late.
+func (m *member) rightClock(s *dialogue.State, held []heldEntry) bool {
+	for i := range held {
+		if e, err := held[i].entry(); err == nil {
+			s, _ = dialogue.Apply(s, e)
+		}
+	}
+	now := m.c.minute()
+	return now <= s.LogTime+dialogue.MinutesPerDay && s.LogTime <= now+dialogue.MinutesPerDay
+}
+
+// charterAgain tries to take a charter that told another day than the clock.
+func (m *member) charterAgain() error {
+	if !m.awaitsCharter() {
+		return nil
+	}
+	return m.update(m.tryCharter)
 }
 
 func (h *heldEntry) charter() (c dialogue.Charter, ok bool) {
@@ -155,13 +196,9 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 		return err
 	}
 	for _, h := range held {
-		e := dialogue.Entry{Room: h.Room, Author: h.Author, Commit: h.Commit, Update: h.Update, Members: h.Members}
-		if h.Event != nil {
-			event, err := dialogue.ParseEvent(h.Event)
-			if err != nil {
-				return err
-			}
-			e.Event = &event
+		e, err := h.entry()
+		if err != nil {
+			return err
 		}
 		place := channel.Place{Epoch: h.Epoch, Part: h.Place.Part, Position: h.Place.Position, Running: h.Place.Running, Chain: h.Place.Chain, Known: true}
 		if err := m.fold(sp, place, e); err != nil {

@@ -82,6 +82,7 @@ var (
 	ErrCardExpired     = errors.New("the card has expired")
 	ErrCardUsed        = errors.New("the card has been used before")
 	ErrCardRevoked     = errors.New("the card was revoked")
+	ErrClock           = errors.New("this computer's clock and the dialogue's time are more than a day apart")
 	ErrNotSeated       = errors.New("not seated in that dialogue yet")
 	ErrWaiting         = errors.New("that has to wait for somebody else")
 	ErrFileSize        = errors.New("a file has 10 MB at most")

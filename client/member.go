@@ -45,6 +45,7 @@ type member struct {
 	caughtUp   bool     // the log was read to its end since the vault was opened
 	online     bool
 	problem    error
+	clockOff   bool // the charter is there, and tells another day than this computer's clock
 	heardAt    time.Time
 	seen       map[string]bool // chores that were due in this round
 	cardSeen   uint64          // cells read from the box of the card that one waits with

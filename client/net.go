@@ -181,6 +181,9 @@ func (m *member) proceed() error {
 	if !m.caughtUp || m.log == nil {
 		return nil
 	}
+	if err := m.charterAgain(); err != nil {
+		return err
+	}
 	if err := m.dropVoid(); err != nil {
 		return err
 	}
@@ -260,13 +263,23 @@ func (c *Client) Sync(ctx context.Context, id ID, wait time.Duration) error {
 		case m.over():
 			return nil
 		case left <= 0 && m.done():
-			return nil
+			return m.clock()
 		case left > 0 && m.done():
 			if err := m.turn(ctx, min(left, choreWait)); err != nil && left <= 0 {
 				return offline(err)
 			}
 		}
 	}
+}
+
+// clock gives ErrClock while this computer's clock keeps one from coming in.
+func (m *member) clock() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.clockOff {
+		return ErrClock
+	}
+	return nil
 }
 
 // done tells whether a Sync has nothing more to do by itself.

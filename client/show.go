@@ -36,6 +36,8 @@ func (m *member) show() Dialogue {
 	}
 	if d.Standing == StandingLost {
 		d.Problem = m.lostError()
+	} else if m.clockOff {
+		d.Problem = ErrClock
 	}
 	if m.state == nil {
 		return d

@@ -47,6 +47,9 @@ func entryOf(d client.Dialogue, w *words.Words) entry {
 	switch d.Standing {
 	case client.StandingWaiting:
 		e.Sentence = w.T("entry.waiting")
+		if errors.Is(d.Problem, client.ErrClock) {
+			e.Sentence = w.Problem(d.Problem)
+		}
 		return e
 	case client.StandingRemoved:
 		e.Sentence, e.Ended = w.T("entry.removed"), true

@@ -255,6 +255,7 @@ var problemKeys = []struct {
 	{client.ErrCardUsed, "problem.cardused"},
 	{client.ErrCardRevoked, "problem.cardrevoked"},
 	{client.ErrCard, "problem.card"},
+	{client.ErrClock, "problem.clock"},
 	{client.ErrNotSeated, "problem.notseated"},
 	{client.ErrWaiting, "problem.waiting"},
 	{client.ErrFileSize, "problem.filesize"},

@@ -1,0 +1,125 @@
+package client
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"parley/dialogue"
+)
+
+// TestDateIn2099: one seat's false date moves neither log time nor anybody's
+// expiry, and with it gone, all is as before.
+func TestDateIn2099(t *testing.T) {
+	x := newTable(t)
+	ctx := t.Context()
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	if _, err := ruth.c.Say(ctx, ruth.id, Draft{Text: "To be kept."}); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(ruth, halden, corin)
+	was := ruth.state.LogTime
+	right := corin.c.opt.Now
+	corin.c.opt.Now = func() time.Time { return time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC) }
+	if _, err := corin.c.Say(ctx, corin.id, Draft{Text: "From 2099."}); err != nil {
+		t.Fatal(err)
+	}
+	if err := corin.push(ctx); err != nil { // his own copies may go: it is his own clock
+		t.Fatal(err)
+	}
+	x.sync(ruth, halden, ruth, halden)
+	for _, m := range []*member{ruth, halden} {
+		if m.state.LogTime > was+1 || !m.show().LogTime.Before(right().Add(time.Hour)) {
+			t.Errorf("%s: log time moves from %d to %d", m.c.Profile().Name, was, m.state.LogTime)
+		}
+		if err := m.expire(); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := m.c.Messages(m.id, Query{}); err != nil || spoken(l) != 2 {
+			t.Errorf("%s has %d lines, %v", m.c.Profile().Name, spoken(l), err)
+		}
+		if since, _ := m.standstill(); !since.IsZero() {
+			t.Errorf("%s is told that log time stands still since %v", m.c.Profile().Name, since)
+		}
+	}
+	epoch := ruth.log.Epoch()
+	x.day(ruth, halden) // the commit of the day comes, and not before its day
+	if ruth.log.Epoch() != epoch+1 {
+		t.Errorf("%d commits in a day", ruth.log.Epoch()-epoch)
+	}
+}
+
+// TestClockStandsStill: a seat whose clock stands still holds up neither log
+// time, nor the day's commit, nor the others' expiry, and deletes nothing early.
+func TestClockStandsStill(t *testing.T) {
+	x := newTable(t)
+	ctx := t.Context()
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	stopped := corin.c.opt.Now()
+	corin.c.opt.Now = func() time.Time { return stopped }
+	if _, err := ruth.c.Say(ctx, ruth.id, Draft{Text: "For a month."}); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(ruth, halden, corin)
+	was, epoch := ruth.state.LogTime, ruth.log.Epoch()
+	x.day(ruth, halden, corin)
+	if ruth.state.LogTime < was+dialogue.MinutesPerDay || ruth.log.Epoch() != epoch+1 || corin.log.Epoch() != epoch+1 {
+		t.Errorf("log time from %d to %d, epochs from %d to %d and %d", was, ruth.state.LogTime, epoch, ruth.log.Epoch(), corin.log.Epoch())
+	}
+	x.pass(time.Duration(ruth.state.Rules.RetentionDays) * 24 * time.Hour)
+	x.sync(ruth, halden, ruth)
+	for m, want := range map[*member]int{ruth: 0, corin: 1} {
+		if err := m.expire(); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := m.c.Messages(m.id, Query{}); err != nil || spoken(l) != want {
+			t.Errorf("%s has %d lines, %v", m.c.Profile().Name, spoken(l), err)
+		}
+	}
+}
+
+// TestJoinWithWrongClock: a newcomer whose clock is more than a day off the
+// dialogue's time does not come in, is told why, and comes in once it is set.
+func TestJoinWithWrongClock(t *testing.T) {
+	for name, off := range map[string]time.Duration{"behind": -50 * time.Hour, "ahead": 49 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			x := newTable(t)
+			ctx := t.Context()
+			ruth, halden, corin := x.seated()
+			c, mira := x.joins(ruth, 1, "Mira")
+			c.opt.Now = func() time.Time { return time.Now().Add(off) }
+			x.sync(ruth, halden, corin)
+			for _, m := range []*member{halden, corin} {
+				if err := m.c.Approve(ctx, m.id, mira.acct.Me); err != nil {
+					t.Fatal(err)
+				}
+				x.sync(m)
+			}
+			x.sync(ruth)
+			for range 2 {
+				if err := c.Sync(ctx, mira.id, 0); err == nil {
+					err = c.Sync(ctx, mira.id, 0)
+				} else if !errors.Is(err, ErrClock) {
+					t.Fatalf("with a wrong clock: %v", err)
+				}
+				x.sync(ruth, halden, corin)
+			}
+			if d := mira.show(); d.Standing != StandingWaiting || !errors.Is(d.Problem, ErrClock) || len(mira.out) > 0 {
+				t.Fatalf("%s, %v, %d to write", d.Standing, d.Problem, len(mira.out))
+			}
+			if err := mira.reload(); err != nil {
+				t.Fatal(err)
+			}
+			c.opt.Now = time.Now
+			x.sync(mira, ruth, mira)
+			if d := mira.show(); d.Standing != StandingIn || d.Problem != nil {
+				t.Errorf("with the right clock: %s, %v", d.Standing, d.Problem)
+			}
+			if ruth.state.Seat(mira.acct.Me).Heard == 0 {
+				t.Error("her Hello is not there")
+			}
+		})
+	}
+}
