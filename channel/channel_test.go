@@ -651,3 +651,42 @@ func BenchmarkStep(b *testing.B) {
 		tb.halden.keep(d)
 	}
 }
+
+// TestSecondCommitOfAnEpochLoses: two stage a commit of a side room's epoch;
+// the first in the log takes it for both, and the other's is void.
+func TestSecondCommitOfAnEpochLoses(t *testing.T) {
+	tb := sit(t)
+	const room = Room(1)
+	group := must(mls.NewGroup(suite, []byte("side"), []byte("ruth"), must(mls.GenerateSignatureKey(suite)), life))
+	tb.ruth.keep(must(tb.ruth.Join(room, group)))
+	kp, secrets, err := mls.NewKeyPackage(suite, []byte("halden"), must(mls.GenerateSignatureKey(suite)), life)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.next()
+	welcome := tb.commit(tb.ruth, room, mls.CommitContent{Adds: []*mls.KeyPackage{kp}})
+	tb.read(tb.halden)
+	tb.halden.keep(must(tb.halden.Join(room, must(mls.Join(welcome, secrets)))))
+
+	p, d, err := tb.halden.Stage(room, 1000, mls.CommitContent{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.halden.keep(d)
+	late := must(tb.halden.SealCommit(room, p.Message))
+	tb.commit(tb.ruth, room, mls.CommitContent{})
+	tb.follow(tb.halden)
+	tb.postCell(late)
+	tb.halden.reopen()
+	for _, e := range []*end{tb.halden, tb.ruth} {
+		if l := tb.read(e); len(l) != 0 {
+			t.Errorf("the commit that lost is read: %+v", l[0])
+		}
+	}
+	if tb.halden.Pending(room) {
+		t.Error("the commit that lost is still staged")
+	}
+	if !bytes.Equal(tb.halden.Tag(room), tb.ruth.Tag(room)) {
+		t.Error("the two stand in different epochs")
+	}
+}
