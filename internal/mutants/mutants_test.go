@@ -41,21 +41,22 @@ func TestMutants(t *testing.T) {
 		places <- struct{}{}
 		t.Cleanup(func() { <-places })
 	}
-	sound := map[catcher]bool{}
+	runs := map[string][]string{} // by package
 	for _, m := range all {
-		if !sound[m.by] {
-			sound[m.by] = true
-			t.Run("sound/"+m.by.pkg+"/"+m.by.run, func(t *testing.T) {
-				begin(t)
-				out, err := m.by.test(root)
-				if err != nil || bytes.Contains(out, []byte("no tests to run")) {
-					t.Errorf("nothing is taken out, and %s does not pass: %v\n%s", m.by, err, out)
-				}
-			})
+		if !slices.Contains(runs[m.by.pkg], m.by.run) {
+			runs[m.by.pkg] = append(runs[m.by.pkg], m.by.run)
 		}
 		t.Run(m.rule, func(t *testing.T) {
 			begin(t)
 			m.isCaught(t, root)
+		})
+	}
+	for pkg, l := range runs {
+		t.Run("nothing taken out of what "+pkg+" tests", func(t *testing.T) {
+			begin(t)
+			if out, err := (catcher{pkg, strings.Join(l, "|")}).test(root); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
 		})
 	}
 }
@@ -106,7 +107,7 @@ func (m *mutant) isCaught(t *testing.T, root string) {
 
 // test runs the catcher in a process of its own and gives what it prints.
 func (c catcher) test(root string, flags ...string) ([]byte, error) {
-	args := append([]string{"test", "-count=1", "-vet=off", "-timeout=60s", "-run", c.run}, flags...)
+	args := append([]string{"test", "-count=1", "-vet=off", "-ldflags=-s -w", "-timeout=90s", "-run", c.run}, flags...)
 	cmd := exec.Command("go", append(args, "./"+c.pkg)...)
 	cmd.Dir = root
 	return cmd.CombinedOutput()
