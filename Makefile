@@ -9,15 +9,17 @@ VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # Tests in process run with the race detector. So do the vectors, but for a
 # sample, which runs twice: whole without it, in part with it. What drives
-# binaries from outside runs once, without it.
+# binaries from outside runs once, without it, as do the mutants: each builds a
+# test of its own.
 OUTSIDE := ./cli ./web ./internal/e2e
-INSIDE = $(filter-out parley/cli parley/web parley/internal/e2e,$(shell go list ./...))
+INSIDE = $(filter-out parley/cli parley/web parley/internal/e2e parley/internal/mutants,$(shell go list ./...))
 
 .PHONY: test needs dist compiles staticcheck vulncheck fuzz bench clean
 
 test: needs compiles
 	go test ./mls -vectors $(abspath $(VECTORS)) -timeout 10m
 	go test -race -short -timeout 20m $(INSIDE)
+	go test -count=1 -timeout 10m ./internal/mutants
 	PARLEY_SHOTS=$(ARTEFACTS) PARLEY_AXE=$(TOOLS)/node_modules/axe-core/axe.min.js go test -timeout 20m $(OUTSIDE)
 
 # needs installs what tests need and is missing: a C compiler for the race

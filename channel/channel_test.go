@@ -174,6 +174,21 @@ func only(t *testing.T, l []*Got, author, payload string) *Got {
 	return l[0]
 }
 
+// share has both sit in a side room as well, and begins a box.
+func (tb *table) share(r Room) {
+	tb.t.Helper()
+	group := must(mls.NewGroup(suite, []byte("side"), []byte("ruth"), must(mls.GenerateSignatureKey(suite)), life))
+	tb.ruth.keep(must(tb.ruth.Join(r, group)))
+	kp, secrets, err := mls.NewKeyPackage(suite, []byte("halden"), must(mls.GenerateSignatureKey(suite)), life)
+	if err != nil {
+		tb.t.Fatal(err)
+	}
+	tb.next()
+	welcome := tb.commit(tb.ruth, r, mls.CommitContent{Adds: []*mls.KeyPackage{kp}})
+	tb.read(tb.halden)
+	tb.halden.keep(must(tb.halden.Join(r, must(mls.Join(welcome, secrets)))))
+}
+
 func TestShortAndLong(t *testing.T) {
 	tb := sit(t)
 	tb.next()
@@ -423,24 +438,26 @@ func TestSideRoomIsNoiseToOthers(t *testing.T) {
 // TestChunksDieWithTheEpoch: who has come since could not open them, so
 // nobody may name them.
 func TestChunksDieWithTheEpoch(t *testing.T) {
-	tb := sit(t)
-	tb.next()
-	cells, _, err := tb.halden.SealLong(Plenary, make([]byte, 9000))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tb.postChunks(tb.halden, cells)
-	tb.read(tb.ruth)
-	if n := len(tb.ruth.rooms[Plenary].chunks); n != len(cells) {
-		t.Fatalf("%d of %d chunks are kept", n, len(cells))
-	}
-	tb.commit(tb.ruth, Plenary, mls.CommitContent{})
-	if len(tb.ruth.rooms[Plenary].chunks) != 0 {
-		t.Error("chunks outlive their epoch")
-	}
-	for k := range tb.ruth.stored {
-		if k[:1] == keyChunk {
-			t.Error("chunks stay in the vault")
+	for _, room := range []Room{Plenary, 1} {
+		tb := sit(t)
+		tb.share(1)
+		cells, _, err := tb.halden.SealLong(room, make([]byte, 9000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tb.postChunks(tb.halden, cells)
+		tb.read(tb.ruth)
+		if n := len(tb.ruth.rooms[room].chunks); n != len(cells) {
+			t.Fatalf("room %d: %d of %d chunks are kept", room, n, len(cells))
+		}
+		tb.commit(tb.ruth, room, mls.CommitContent{})
+		if len(tb.ruth.rooms[room].chunks) != 0 {
+			t.Errorf("room %d: chunks outlive their epoch", room)
+		}
+		for k := range tb.ruth.stored {
+			if k[:1] == keyChunk {
+				t.Errorf("room %d: chunks stay in the vault", room)
+			}
 		}
 	}
 }
@@ -649,5 +666,34 @@ func BenchmarkStep(b *testing.B) {
 			b.Fatal(err, got)
 		}
 		tb.halden.keep(d)
+	}
+}
+
+// TestSecondCommitOfAnEpochLoses: two stage a commit of a side room's epoch;
+// the first in the log takes it for both, and the other's is void.
+func TestSecondCommitOfAnEpochLoses(t *testing.T) {
+	tb := sit(t)
+	const room = Room(1)
+	tb.share(room)
+	p, d, err := tb.halden.Stage(room, 1000, mls.CommitContent{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.halden.keep(d)
+	late := must(tb.halden.SealCommit(room, p.Message))
+	tb.commit(tb.ruth, room, mls.CommitContent{})
+	tb.follow(tb.halden)
+	tb.postCell(late)
+	tb.halden.reopen()
+	for _, e := range []*end{tb.halden, tb.ruth} {
+		if l := tb.read(e); len(l) != 0 {
+			t.Errorf("the commit that lost is read: %+v", l[0])
+		}
+	}
+	if tb.halden.Pending(room) {
+		t.Error("the commit that lost is still staged")
+	}
+	if !bytes.Equal(tb.halden.Tag(room), tb.ruth.Tag(room)) {
+		t.Error("the two stand in different epochs")
 	}
 }

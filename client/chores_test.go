@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"testing"
+	"time"
 
 	"parley/channel"
 	"parley/dialogue"
@@ -103,6 +104,22 @@ func (x *table) append(m *member, box *relay.Box, cells ...relay.Cell) {
 	for i := range cells {
 		if _, err := r.Do(context.Background(), relay.Exchange{Box: box, Append: &cells[i], Mode: relay.Mode1}); err != nil {
 			x.t.Fatal(err)
+		}
+	}
+}
+
+// TestTurns: who is first in a chore's order does it at once, the next once it
+// is due for as long as a turn takes, and who is not in it never.
+func TestTurns(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	order := []dialogue.SeatID{{1}, {2}, {3}}
+	for i, me := range append(order, dialogue.SeatID{4}) {
+		m := &member{c: &Client{opt: Options{Now: func() time.Time { return now }}}, acct: account{Me: me}, seen: map[string]bool{}}
+		for turn := range order {
+			if mine, want := m.myTurn("chore", order, 0), i < len(order) && turn >= i; mine != want {
+				t.Errorf("seat %d after %d turns: %v", i, turn, mine)
+			}
+			now = now.Add(turnWait)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/mls"
+	"parley/relay"
 	"parley/vault"
 )
 
@@ -209,5 +210,17 @@ func TestWelcomeToAnotherRoom(t *testing.T) {
 	x.sync(corin, ruth, corin, halden, corin, ruth, corin, halden, ruth)
 	if corin.acct.Standing != StandingIn || corin.state.Digest() != ruth.state.Digest() {
 		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+}
+
+// TestMissedCells: where the relay begins later than one has read, nothing is
+// taken as if it stood at one's place in the log.
+func TestMissedCells(t *testing.T) {
+	x := newTable(t)
+	ruth, _, _ := x.seated()
+	at := ruth.log.Position()
+	n, err := ruth.take(ruth.log.Box(), relay.Page{First: at + 1, Next: at + 2, Cells: make([]relay.Cell, 1)})
+	if n != 0 || err != nil || ruth.acct.Standing != StandingLost || ruth.acct.Away.Reason != LossMissed {
+		t.Errorf("%d cells are taken, %v; Ruth is %s", n, err, ruth.acct.Standing)
 	}
 }
