@@ -74,6 +74,8 @@ var kinds = []struct {
 	{client.ErrCard, exitUsage, "", ""},
 	{client.ErrUnfaithful, exitSafety, "", "cli.hint.unfaithful"},
 	{client.ErrOffline, exitWaiting, "", "cli.hint.offline"},
+	{client.ErrCharter, exitRules, "", "cli.hint.charters"},
+	{client.ErrNoCharter, exitNotFound, "", "cli.hint.charters"},
 	{client.ErrClock, exitWaiting, "", "cli.hint.clock"},
 	{client.ErrNotSeated, exitWaiting, "", "cli.hint.notseated"},
 	{client.ErrWaiting, exitWaiting, "", "cli.hint.offline"},

@@ -42,19 +42,23 @@ type heldPlace struct {
 }
 
 func (m *member) hold(sp *vault.Space, got *channel.Got, e dialogue.Entry) error {
-	h := heldEntry{Room: e.Room, Author: e.Author, Commit: e.Commit, Members: e.Members, Epoch: got.Place.Epoch, Update: e.Update,
-		Place: heldPlace{Part: got.Place.Part, Position: got.Place.Position, Running: got.Place.Running, Chain: got.Place.Chain}}
-	if e.Event != nil {
-		h.Event = e.Event.Marshal()
-	}
-	if err := sp.Put(numbered(keyHeld, m.acct.NextSeq), wire.Marshal(h)); err != nil {
+	if err := m.putHeld(sp, got.Place, e); err != nil {
 		return err
 	}
-	m.acct.NextSeq++
 	if e.Event == nil || e.Event.Kind != dialogue.KindCharter {
 		return nil
 	}
 	return m.tryCharter(sp)
+}
+
+func (m *member) putHeld(sp *vault.Space, p channel.Place, e dialogue.Entry) error {
+	h := heldEntry{Room: e.Room, Author: e.Author, Commit: e.Commit, Members: e.Members, Epoch: p.Epoch, Update: e.Update,
+		Place: heldPlace{Part: p.Part, Position: p.Position, Running: p.Running, Chain: p.Chain}}
+	if e.Event != nil {
+		h.Event = e.Event.Marshal()
+	}
+	m.acct.NextSeq++
+	return sp.Put(numbered(keyHeld, m.acct.NextSeq-1), wire.Marshal(h))
 }
 
 func (m *member) heldEntries(sp *vault.Space) ([]heldEntry, error) {
@@ -108,6 +112,10 @@ func (m *member) tryCharter(sp *vault.Space) error {
 	return nil
 }
 
+func (h *heldEntry) place() channel.Place {
+	return channel.Place{Epoch: h.Epoch, Part: h.Place.Part, Position: h.Place.Position, Running: h.Place.Running, Chain: h.Place.Chain, Known: true}
+}
+
 // entry is what is folded of a held entry.
 func (h *heldEntry) entry() (dialogue.Entry, error) {
 	e := dialogue.Entry{Room: h.Room, Author: h.Author, Commit: h.Commit, Update: h.Update, Members: h.Members}
@@ -157,7 +165,7 @@ func (h *heldEntry) charter() (c dialogue.Charter, ok bool) {
 // on coming in; empty once two, or all there are besides one's own, did.
 func (m *member) unconfirmed() []dialogue.SideID {
 	i := slices.IndexFunc(m.state.Charters, func(c dialogue.CharterState) bool { return c.Base == m.acct.Base })
-	if m.acct.Base == 0 || i < 0 {
+	if m.acct.Base == 0 || m.acct.Settled || i < 0 {
 		return nil
 	}
 	own := m.me().Side
@@ -200,8 +208,7 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 		if err != nil {
 			return err
 		}
-		place := channel.Place{Epoch: h.Epoch, Part: h.Place.Part, Position: h.Place.Position, Running: h.Place.Running, Chain: h.Place.Chain, Known: true}
-		if err := m.fold(sp, place, e); err != nil {
+		if err := m.fold(sp, h.place(), e); err != nil {
 			return err
 		}
 		if e.Commit != nil && e.Room == dialogue.Plenary && len(e.Commit.Adds) > 0 {
@@ -213,10 +220,15 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 	if m.state.Epoch != m.log.Epoch() {
 		return m.lose(sp, LossCharter, by)
 	}
-	if err := sp.DeletePrefix([]byte(keyHeld)); err != nil {
+	if err := m.keepHeld(sp, held); err != nil {
 		return err
 	}
 	m.acct.Standing, m.acct.Joining, m.acct.Away = StandingIn, nil, nil
+	if len(m.unconfirmed()) == 0 {
+		if err := m.settle(sp); err != nil {
+			return err
+		}
+	}
 	if err := m.queueEvent(sp, dialogue.KindHello, dialogue.Hello{}); err != nil {
 		return err
 	}
@@ -248,7 +260,13 @@ func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Chart
 		if side := m.sideOf(n.By); c.Base == m.acct.Base && !slices.Contains(m.acct.Vouched, side) {
 			m.acct.Vouched = append(m.acct.Vouched, side)
 		}
+		if m.undecided() && c.Base == m.acct.Base && len(m.unconfirmed()) == 0 {
+			return m.settle(sp)
+		}
 		return nil
+	}
+	if err := m.disputed(sp, n, c); err != nil {
+		return err
 	}
 	return m.record(sp, n, record{ID: n.Event}, e)
 }
@@ -275,7 +293,7 @@ func (m *member) vouch(sp *vault.Space) error {
 			return err
 		}
 		body := dialogue.Charter{Base: c.Base, Hash: hashOf(b)}
-		if !c.Given {
+		if !c.Given || slices.Contains(m.acct.Disputed, c.Base) { // so that the newcomer can compare
 			body.Skeleton = b
 		}
 		if err := m.queueEvent(sp, dialogue.KindCharter, body); err != nil {

@@ -90,7 +90,7 @@ func TestFalseCharter(t *testing.T) {
 	ruth, halden, corin := x.seated()
 	corin.mu.Lock()
 	base := corin.acct.Base
-	corin.acct.Vouched = nil // as if nobody had confirmed it yet
+	corin.acct.Vouched, corin.acct.Settled = nil, false // as if nobody had confirmed it yet
 	corin.mu.Unlock()
 	halden.mu.Lock()
 	err := halden.update(func(sp *vault.Space) error {

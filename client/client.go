@@ -83,6 +83,8 @@ var (
 	ErrCardUsed        = errors.New("the card has been used before")
 	ErrCardRevoked     = errors.New("the card was revoked")
 	ErrClock           = errors.New("this computer's clock and the dialogue's time are more than a day apart")
+	ErrCharter         = errors.New("the past that was told does not lead to the present")
+	ErrNoCharter       = errors.New("there is no past to choose")
 	ErrNotSeated       = errors.New("not seated in that dialogue yet")
 	ErrWaiting         = errors.New("that has to wait for somebody else")
 	ErrFileSize        = errors.New("a file has 10 MB at most")

@@ -15,10 +15,12 @@
 // memory and in the vault), read.go (cells in), fold.go (entries into what is
 // kept), outbox.go (entries out), net.go (the loops that talk to the relay),
 // chores.go (what falls due by itself), invite.go, watch.go and join.go (cards),
-// charter.go (what a newcomer learns), sides.go (side rooms), files.go,
-// door.go (others' doors, and who sleeps), return.go (one's own way back),
-// lostroom.go (side rooms that were lost), readings.go (words read aloud),
-// doubt.go (who contradicts what was read), faithful.go (whether the relay gives
-// what it gave), attempt.go (commits that do not count), silence.go (who was not
-// heard), expire.go (what disappears), messages.go and show.go (what faces see).
+// daily.go (keys of the day), destroy.go (old boxes), charter.go (what a
+// newcomer learns), pasts.go (where it was told two), sides.go (side rooms),
+// files.go, door.go (others' doors, and who sleeps), return.go (one's own way
+// back), lostroom.go (side rooms that were lost), readings.go (words read
+// aloud), doubt.go (who contradicts what was read), faithful.go (whether the
+// relay gives what it gave), attempt.go (commits that do not count), silence.go
+// (who was not heard), expire.go (what disappears), messages.go and show.go
+// (what faces see).
 package client

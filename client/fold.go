@@ -43,6 +43,9 @@ func (m *member) fold(sp *vault.Space, place channel.Place, e dialogue.Entry) er
 func (m *member) keep(sp *vault.Space, next *dialogue.State, notes []dialogue.Note, place channel.Place, e dialogue.Entry) error {
 	before := m.state
 	m.state = next
+	if err := m.holdOn(sp, place, e); err != nil {
+		return err
+	}
 	// Most entries of one minute leave the skeleton as it is.
 	if b := next.Marshal(); !bytes.Equal(b, m.stored) {
 		if err := sp.Put([]byte(keyState), b); err != nil {

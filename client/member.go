@@ -84,6 +84,10 @@ type account struct {
 
 	Adding [maxRooms]addition // by side room: who was added and has no Welcome yet
 
+	Pasts    []past   // charters for oneself that differ from the one taken
+	Settled  bool     // the charter taken was confirmed, or chosen
+	Disputed []uint64 // bases for which somebody gave newcomers a false charter
+
 	Doubts  doubts
 	Changes changes
 	Head    uint64 // of the box that the log stands in, as far as the relay ever showed
@@ -124,7 +128,8 @@ const (
 	keyMessage  = "m" // + room + seq
 	keyIndex    = "i" // + room + author + event id: seq
 	keySkeleton = "b" // + epoch: the skeleton newcomers of that epoch get
-	keyHeld     = "h" // + number: entries that wait for the charter
+	keyHeld     = "h" // + number: entries that wait for the charter, or for its confirmation
+	keyPast     = "y" // + hash: a skeleton that differs from the one taken
 	keyPackages = "k" // + room + seat: key package left in the log, or, for the plenary, at the seat's door
 	keySecrets  = "x" // + ref: secrets of one's own key packages
 	keyCard     = "d" // + seat: a card one made

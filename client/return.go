@@ -136,7 +136,7 @@ func (m *member) leaveLog(sp *vault.Space) error {
 	m.acct.Standing, m.acct.Awaits, m.log = StandingLost, false, nil
 	m.acct.Adding = [maxRooms]addition{}
 	m.caughtUp, m.door = false, nil
-	for _, prefix := range []string{keyChannel, keyHeld, keySecrets, keyPackages, keySkeleton} {
+	for _, prefix := range []string{keyChannel, keyHeld, keyPast, keySecrets, keyPackages, keySkeleton} {
 		if err := sp.DeletePrefix([]byte(prefix)); err != nil {
 			return err
 		}
@@ -357,6 +357,7 @@ func (m *member) enter(sp *vault.Space, group *mls.Group) error {
 		return err
 	}
 	m.log, m.acct.Base, m.acct.Awaits, m.acct.Vouched, m.acct.Head = log, group.Epoch(), true, nil, 0
+	m.acct.Settled, m.acct.Pasts = false, nil
 	m.renewed(dialogue.Plenary)
 	m.changed(dialogue.Plenary)
 	return apply(sp, delta)

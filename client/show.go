@@ -64,6 +64,7 @@ func (m *member) show() Dialogue {
 	}
 	if m.me() != nil && d.Standing == StandingIn {
 		d.Unconfirmed = m.sideNames(m.unconfirmed())
+		d.Charters = m.charters()
 	}
 	d.Rooms = m.rooms(d.Seats)
 	d.Reading = m.readingView(d.Seats)

@@ -48,9 +48,10 @@ type Dialogue struct {
 	Sides       []Side // in the order of the opening
 	Seats       []Seat // in plan order, the convenor first
 	Me          Seat
-	Rooms       []Room   // those one sits in
-	Missing     []string // names of the sides that have not agreed to the rules; while there is one, nobody can write in the plenary
-	Unconfirmed []string // parties that have not yet confirmed the past that one was told on coming in; "" is the convenor
+	Rooms       []Room    // those one sits in
+	Missing     []string  // names of the sides that have not agreed to the rules; while there is one, nobody can write in the plenary
+	Unconfirmed []string  // parties that have not yet confirmed the past that one was told on coming in; "" is the convenor
+	Charters    []Charter // where parties told one different pasts: the one that is taken, then the others
 	Tasks       []Task
 	Alarms      []Alarm
 	Reading     *Reading // the latest reading of words that still counts, or nil
@@ -63,6 +64,35 @@ type Dialogue struct {
 	StillSince time.Time
 	StillBy    dialogue.SideID
 }
+
+// A Charter is a past that a newcomer was told.
+type Charter struct {
+	Party       dialogue.SideID // names it to ChooseCharter
+	Parties     []string        // who told it; "" is the convenor
+	Taken       bool            // it is the one that counts on this computer
+	Told        bool            // it was told whole, and can be chosen
+	Differences []Difference    // from the one taken
+}
+
+// A Difference is one point in which a past differs from the one taken.
+type Difference struct {
+	Kind DifferenceKind
+	Name string // of the seat
+	Side string // of the seat; "" is the convenor's
+}
+
+// A DifferenceKind says in what two pasts differ.
+type DifferenceKind string
+
+// The kinds of difference.
+const (
+	DifferenceMore  DifferenceKind = "more"  // the seat sits by it, and not by the one taken
+	DifferenceLess  DifferenceKind = "less"  // the other way round
+	DifferenceSeat  DifferenceKind = "seat"  // something else of the seat
+	DifferenceRules DifferenceKind = "rules" // the ground rules
+	DifferenceSides DifferenceKind = "sides" // the sides' names
+	DifferenceRest  DifferenceKind = "rest"  // what no page shows: keys, times, consents
+)
 
 // A Side is a delegation.
 type Side struct {

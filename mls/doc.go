@@ -4,8 +4,8 @@
 //
 // A newcomer to the package calls, in this order: GenerateSignatureKey; then
 // NewGroup to found a group, or NewKeyPackage and, once somebody has added it,
-// Join. In a group: Seal and Open for messages, StageUpdate for fresh keys,
-// Stage to make a commit and Merge when it was read back, Enter for the commit
+// Join. In a group: Seal and Open for messages, StageUpdate for fresh keys
+// and Propose when that was read back, Stage to make a commit and Merge likewise, Enter for the commit
 // of another. Export gives keys for other uses.
 //
 // State goes in and out: there is no I/O and no clock. State lists the records

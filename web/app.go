@@ -24,6 +24,7 @@ type Participant interface {
 	SetTitle(id client.ID, title string) error
 	Start(context.Context, client.StartOptions) (client.ID, error)
 	Leave(context.Context, client.ID) error
+	ChooseCharter(client.ID, dialogue.SideID) error
 	Forget(client.ID) error
 
 	Invite(context.Context, client.ID, client.InviteOptions) (string, dialogue.SeatID, error)

@@ -169,6 +169,16 @@ func (d *double) Leave(_ context.Context, id client.ID) error {
 	return d.with(id, func(t *table) error { t.Standing = client.StandingLeft; return nil })
 }
 
+func (d *double) ChooseCharter(id client.ID, party dialogue.SideID) error {
+	return d.with(id, func(t *table) error {
+		if !slices.ContainsFunc(t.Charters, func(c client.Charter) bool { return c.Party == party && c.Told }) {
+			return client.ErrNoCharter
+		}
+		t.Charters, t.Unconfirmed = nil, nil
+		return nil
+	})
+}
+
 func (d *double) Forget(id client.ID) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -488,6 +498,14 @@ func orva() *double {
 		{Kind: client.AlarmContradicted, Seat: corin, Time: now.Add(-time.Minute)}, {Kind: client.AlarmShorter, Time: now.Add(-time.Minute)}}
 	t.StillSince, t.StillBy = now.Add(-30*time.Hour), 2
 	t.Unconfirmed = []string{"", "South side"}
+	t.Charters = []client.Charter{
+		{Party: 1, Parties: []string{"North side"}, Taken: true, Told: true},
+		{Party: 2, Parties: []string{"South side"}, Told: true, Differences: []client.Difference{
+			{Kind: client.DifferenceMore, Name: "Bram Tolliver", Side: "North side"}, {Kind: client.DifferenceLess, Name: "Ruth Ansel"},
+			{Kind: client.DifferenceSeat, Name: "نادر سولان", Side: "East side"}, {Kind: client.DifferenceRules}, {Kind: client.DifferenceSides}, {Kind: client.DifferenceRest},
+		}},
+		{Party: 3, Parties: []string{"East side"}},
+	}
 	t.Reading = &client.Reading{ID: dialogue.NewEventID(), Reader: corin, Words: sixWords[:5], Heard: []string{"Ruth Abernay"}}
 	fill(t, ruth, halden, mira, corin)
 	d.list = append(d.list, t)

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/url"
+	"strconv"
 
 	"parley/client"
 	"parley/dialogue"
@@ -235,8 +236,16 @@ func (a *App) postTitle(q *request) (result, error) {
 // alarmsMain is the page of alarms.
 type alarmsMain struct {
 	Alarms      []alarmLine
+	Charters    []charterBox
 	Unconfirmed []string
 	Problem     string
+}
+
+// A charterBox is a past that can be chosen.
+type charterBox struct {
+	client.Charter
+	By   string
+	What []string
 }
 
 type alarmLine struct {
@@ -256,6 +265,10 @@ func (a *App) alarms(q *request) (result, error) {
 	if d.Problem != nil {
 		m.Problem = w.Problem(d.Problem)
 	}
+	for _, c := range d.Charters {
+		by, what := w.Charter(c)
+		m.Charters = append(m.Charters, charterBox{c, by, what})
+	}
 	for _, al := range d.Alarms {
 		l := alarmLine{Alarm: w.Alarm(al), Seat: al.Seat}
 		if !al.Time.IsZero() {
@@ -265,6 +278,22 @@ func (a *App) alarms(q *request) (result, error) {
 	}
 	return show(&view{Page: "alarms", Title: w.T("alarms.title"), Here: w.T("alarms.title"), Nav: "home", Main: m,
 		D: a.dialogue(d, "alarms"), Live: []string{"places", "banner", "alarm-list"}})
+}
+
+// postCharter goes by the past that a party told.
+func (a *App) postCharter(q *request) (result, error) {
+	d, f, err := q.posted()
+	if err != nil {
+		return failed(err)
+	}
+	party, err := strconv.ParseUint(f.Get("party"), 10, 8)
+	if err != nil {
+		return failed(client.ErrNoCharter)
+	}
+	if err := q.o.ChooseCharter(d.ID, dialogue.SideID(party)); err != nil {
+		return failed(err)
+	}
+	return goTo(q.below("alarms"))
 }
 
 // unconfirmed names the parties that have not confirmed what a newcomer was

@@ -450,6 +450,21 @@ func TestSettings(t *testing.T) {
 	v.leads(v.post("/settings/passphrase", "old", passphrase, "pass", passphrase, "pass2", passphrase), "/settings?said=passphrase")
 }
 
+// TestCharters: who was told two pasts sees both, who told each, what differs,
+// and chooses.
+func TestCharters(t *testing.T) {
+	_, o, v := openedApp(t)
+	v.shows(v.get(orvaPath+"/alarms"), 200, "You were told different pasts", "Told by North side", "counts on this computer now",
+		"Told by South side", "Bram Tolliver", "The ground rules are others", "Told by East side", "was not told whole yet")
+	for _, party := range []string{"3", "9", "", "x", "256"} {
+		v.shows(v.post(orvaPath+"/charter", "party", party), 409, "There is no such past to choose")
+	}
+	v.leads(v.post(orvaPath+"/charter", "party", "2"), orvaPath+"/alarms")
+	if len(o.d.list[0].Charters) != 0 {
+		t.Error("not chosen")
+	}
+}
+
 func TestLeaveAndForget(t *testing.T) {
 	_, o, v := openedApp(t)
 	v.shows(v.leads(v.post(orvaPath+"/leave"), "/?said=left"), 200, "You have left.")

@@ -78,6 +78,7 @@ func (a *App) routes() http.Handler {
 		"POST /d/{id}/words/read":                 a.postRead,
 		"POST /d/{id}/words/heard":                a.postHeard,
 		"GET /d/{id}/alarms":                      a.alarms,
+		"POST /d/{id}/charter":                    a.postCharter,
 		"GET /d/{id}/rules":                       a.rules,
 		"POST /d/{id}/title":                      a.postTitle,
 		"GET /d/{id}/leave":                       a.leave,
@@ -183,7 +184,8 @@ func statusOf(err error) int {
 		return http.StatusBadRequest
 	case errors.Is(err, client.ErrOffline):
 		return http.StatusServiceUnavailable
-	case errors.Is(err, client.ErrWaiting), errors.Is(err, client.ErrFileDamaged), errors.Is(err, client.ErrNoReading), errors.Is(err, client.ErrOutbox):
+	case errors.Is(err, client.ErrWaiting), errors.Is(err, client.ErrFileDamaged), errors.Is(err, client.ErrNoReading), errors.Is(err, client.ErrOutbox),
+		errors.Is(err, client.ErrNoCharter), errors.Is(err, client.ErrCharter):
 		return http.StatusConflict
 	}
 	return http.StatusInternalServerError

@@ -196,6 +196,38 @@ func (w *Words) relayAlarm(happened string) Alarm {
 	return Alarm{w.T("alarm.relay.title"), happened, w.T("alarm.relay.safety"), w.T("alarm.relay.now")}
 }
 
+var differenceKeys = map[client.DifferenceKind]string{
+	client.DifferenceMore: "charter.more", client.DifferenceLess: "charter.less", client.DifferenceSeat: "charter.seat",
+	client.DifferenceRules: "charter.rules", client.DifferenceSides: "charter.sides", client.DifferenceRest: "charter.rest",
+}
+
+// Charter says who told a past, and in sentences what it is.
+func (w *Words) Charter(c client.Charter) (by string, what []string) {
+	names := make([]string, len(c.Parties))
+	for i, n := range c.Parties {
+		names[i] = w.party(n)
+	}
+	by = w.T("charter.by", "names", w.List(names))
+	switch {
+	case c.Taken:
+		return by, []string{w.T("charter.taken")}
+	case !c.Told:
+		return by, []string{w.T("charter.untold")}
+	}
+	for _, d := range c.Differences {
+		what = append(what, w.T(differenceKeys[d.Kind], "who", d.Name, "side", w.party(d.Side)))
+	}
+	return by, what
+}
+
+// party is the name of a side, or the convenor's.
+func (w *Words) party(name string) string {
+	if name == "" {
+		return w.T("party.convenor")
+	}
+	return name
+}
+
 // Silence says since when nothing was heard from a seat; empty where that is
 // less than a day.
 func (w *Words) Silence(s client.Seat, now time.Time) string {
@@ -255,6 +287,8 @@ var problemKeys = []struct {
 	{client.ErrCardUsed, "problem.cardused"},
 	{client.ErrCardRevoked, "problem.cardrevoked"},
 	{client.ErrCard, "problem.card"},
+	{client.ErrCharter, "problem.charter"},
+	{client.ErrNoCharter, "problem.nocharter"},
 	{client.ErrClock, "problem.clock"},
 	{client.ErrNotSeated, "problem.notseated"},
 	{client.ErrWaiting, "problem.waiting"},
