@@ -81,6 +81,9 @@ func TestNewcomerAndAVoidCommit(t *testing.T) {
 	if mira.acct.Standing != StandingIn || mira.log.Epoch() != halden.log.Epoch() || ruth.log.Epoch() != halden.log.Epoch() {
 		t.Errorf("Mira is %s; epochs %d, Halden %d, Ruth %d", mira.acct.Standing, mira.log.Epoch(), halden.log.Epoch(), ruth.log.Epoch())
 	}
+	if n := len(halden.state.Retired); n != 0 {
+		t.Errorf("%d came back by their doors: they had followed a commit that does not count", n)
+	}
 }
 
 // TestFalseCharter: a seat that tells newcomers another past than the log's is
