@@ -31,7 +31,7 @@ var ofClient = []mutant{
 	{"§3 who returns holds the charter against its old skeleton", "client/charter.go",
 		"if m.state != nil && !s.Succeeds(m.state) {", "if false {", unit("client", "TestFalsePast")},
 	{"§3 no commit is made before newcomers have their charter", "client/chores.go",
-		" || m.owesCharter()", "", unit("client", "TestNewcomerAndAVoidCommit")},
+		" || m.owesCharter()", "", unit("client", "TestCharterFirst")},
 	{"§3 a charter holds once two parties gave the same", "client/charter.go",
 		"vouched >= 2", "vouched >= 0", unit("client", "TestFalseCharter")},
 	{"§3 an older copy never writes", "client/read.go",
