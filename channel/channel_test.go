@@ -472,8 +472,11 @@ func TestChunksAreBoundToTheirHash(t *testing.T) {
 	if err != nil || string(got) != "the content" {
 		t.Fatalf("%q, %v", got, err)
 	}
-	if _, err := b.resolve(func(uint32) []byte { return append(slices.Clone(sealed), 0) }); !errors.Is(err, wire.ErrMalformed) {
-		t.Errorf("another content: %v", err)
+	commit := body{Ref: &Ref{Positions: []uint32{0}, Hash: sha256.Sum256(sealed)}} // under no key of its own
+	for _, b := range []body{b, commit} {
+		if _, err := b.resolve(func(uint32) []byte { return append(slices.Clone(sealed), 0) }); !errors.Is(err, wire.ErrMalformed) {
+			t.Errorf("another content: %v", err)
+		}
 	}
 	if _, err := b.resolve(func(uint32) []byte { return nil }); err == nil {
 		t.Error("a missing chunk was no error")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"parley/channel"
 	"parley/dialogue"
 	"parley/vault"
 )
@@ -81,6 +82,9 @@ func TestNewcomerAndAVoidCommit(t *testing.T) {
 	if mira.acct.Standing != StandingIn || mira.log.Epoch() != halden.log.Epoch() || ruth.log.Epoch() != halden.log.Epoch() {
 		t.Errorf("Mira is %s; epochs %d, Halden %d, Ruth %d", mira.acct.Standing, mira.log.Epoch(), halden.log.Epoch(), ruth.log.Epoch())
 	}
+	if n := len(halden.state.Retired); n != 0 {
+		t.Errorf("%d came back by their doors: they had followed a commit that does not count", n)
+	}
 }
 
 // TestFalseCharter: a seat that tells newcomers another past than the log's is
@@ -109,5 +113,25 @@ func TestFalseCharter(t *testing.T) {
 	}
 	if l := corin.show().Unconfirmed; len(l) != 2 {
 		t.Errorf("a false charter confirms: only %q is awaited", l)
+	}
+}
+
+// TestCharterFirst: what is due is committed once those whom the last commit
+// added have their charter, and not before.
+func TestCharterFirst(t *testing.T) {
+	x := newTable(t)
+	ruth, _, corin := x.seated()
+	ruth.mu.Lock()
+	defer ruth.mu.Unlock()
+	ruth.state.Seat(corin.acct.Me).Due = true
+	for _, given := range []bool{false, true} {
+		ruth.state.Charters = []dialogue.CharterState{{Base: ruth.state.Epoch, For: []dialogue.SeatID{corin.acct.Me}, Given: given}}
+		ruth.seen = map[string]bool{}
+		if err := ruth.update(ruth.commitDue); err != nil {
+			t.Fatal(err)
+		}
+		if staged := ruth.log.Pending(channel.Plenary); staged != given {
+			t.Errorf("the charter is given: %v; a commit is staged: %v", given, staged)
+		}
 	}
 }

@@ -98,3 +98,51 @@ func TestLogTimeNeverGoesBack(t *testing.T) {
 		t.Errorf("log time was %d, not %d", times, want)
 	}
 }
+
+// TestAllOtherSidesRemove: one of two sides alone asks for the convenor's
+// removal, and both together have it.
+func TestAllOtherSidesRemove(t *testing.T) {
+	s := arrived(t)
+	for i, by := range []string{"Halden", "Corin"} {
+		ev := NewEvent(KindRemove, 1000, Remove{Seat: id("Ruth")})
+		s, _ = Apply(s, Entry{Author: id(by), Event: &ev})
+		if due := s.Seat(id("Ruth")).Due; due != (i == 1) {
+			t.Errorf("after %s asked, the removal is due: %v", by, due)
+		}
+	}
+}
+
+// TestSecondUseTakesTheVerification: who was heard may be another than who
+// holds the card now.
+func TestSecondUseTakesTheVerification(t *testing.T) {
+	s := arrived(t)
+	x := s.Seat(id("Halden"))
+	x.Card = Key(cardOf("Halden").Public().(ed25519.PublicKey))
+	x.Verified = []Verification{{By: id("Ruth")}}
+	post := Post{Seat: x.ID, Rules: s.RulesHash()}
+	ev := NewEvent(KindSecondUse, 1000, post.Sign(cardOf("Halden")))
+	s, notes := Apply(s, Entry{Author: id("Ruth"), Event: &ev})
+	if x := s.Seat(id("Halden")); reason(notes) != ReasonNone || x.IsVerified() || x.Lost != LossSecond {
+		t.Errorf("reason %d, verified %v, lost for %d", reason(notes), x.IsVerified(), x.Lost)
+	}
+}
+
+// TestNamedCommitsNoMoreInItsRoom: as in the plenary.
+func TestNamedCommitsNoMoreInItsRoom(t *testing.T) {
+	s := arrived(t)
+	x := s.Seat(id("Halden"))
+	x.Heard = 1
+	s.Rooms = []RoomState{{Room: 1, By: x.ID, Members: []SeatID{x.ID}}}
+	commit := Entry{Room: 1, Author: x.ID, Commit: &Commit{Time: 1000}, Members: []SeatID{x.ID}}
+	for n, by := range []string{"Ruth", "Corin", ""} {
+		s.LogTime = 10 * MinutesPerDay
+		want := ReasonNone
+		if n == 2 {
+			want = ReasonNamed
+		}
+		if _, notes := Apply(s, commit); reason(notes) != want {
+			t.Errorf("named by %d: reason %d", n, reason(notes))
+		}
+		x.NamedBy = append(x.NamedBy, id(by))
+	}
+}
