@@ -29,7 +29,7 @@ var ofCrypto = []mutant{
 	{"§3 chunks die with their room's epoch", "channel/step.go",
 		"l.dropChunks(d, r)\n\tif r != Plenary {", "if r != Plenary {", unit("channel", "TestChunksDieWithTheEpoch")},
 	{"§3 a commit staged for an epoch that another took is void", "channel/step.go",
-		"x.pending = nil\n\td.delete(pendingKey(r))\n\tl.dropChunks(d, r)\n\tif r != Plenary {", "l.dropChunks(d, r)\n\tif r != Plenary {", unit("channel", "TestSecondCommitOfAnEpochLoses")},
+		"l.forgetStaged(d, r)\n\tl.dropChunks(d, r)\n\tif r != Plenary {", "l.dropChunks(d, r)\n\tif r != Plenary {", unit("channel", "TestSecondCommitOfAnEpochLoses")},
 
 	{"§3 messages of an epoch that ended are stale", "mls/open.go",
 		"if m.epoch != g.context.epoch {", "if false {", unit("mls", "TestMessageRules")},
