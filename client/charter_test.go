@@ -82,8 +82,14 @@ func TestNewcomerAndAVoidCommit(t *testing.T) {
 	if mira.acct.Standing != StandingIn || mira.log.Epoch() != halden.log.Epoch() || ruth.log.Epoch() != halden.log.Epoch() {
 		t.Errorf("Mira is %s; epochs %d, Halden %d, Ruth %d", mira.acct.Standing, mira.log.Epoch(), halden.log.Epoch(), ruth.log.Epoch())
 	}
-	if n := len(halden.state.Retired); n != 0 {
-		t.Errorf("%d came back by their doors: they had followed a commit that does not count", n)
+	l, err := halden.c.Messages(halden.id, Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, msg := range l {
+		if msg.Notice != nil && msg.Notice.Kind == dialogue.NoteReturned {
+			t.Errorf("%s came back by the door: it had followed a commit that does not count", msg.Notice.Seat)
+		}
 	}
 }
 
