@@ -75,6 +75,7 @@ func TestHostileAnswers(t *testing.T) {
 			}
 			return b
 		}
+		chunk := noise(100) // made here: the impostor is another goroutine
 		flood := new(endless)
 		answers := []func(net.Conn){
 			func(net.Conn) {}, // nothing at all
@@ -88,7 +89,7 @@ func TestHostileAnswers(t *testing.T) {
 			},
 			func(c net.Conn) {
 				io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n")
-				c.Write(noise(100))
+				c.Write(chunk)
 			},
 			func(c net.Conn) {
 				io.WriteString(c, "HTTP/1.1 429 Slow\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n")

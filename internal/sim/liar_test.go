@@ -263,7 +263,7 @@ func TestReplay(t *testing.T) {
 // TestOrderOfTheRelay: a relay that holds cells and orders them as it likes is
 // within its rights, and nobody is blamed.
 func TestOrderOfTheRelay(t *testing.T) {
-	for i := range *runs {
+	for i := range schedules() {
 		play(t, *seedFlag+300+uint64(i), func(w *World) {
 			l := w.lie()
 			table(w)
@@ -277,7 +277,7 @@ func TestOrderOfTheRelay(t *testing.T) {
 // is shown a message whose author had read what this reader was not given is
 // told so.
 func TestForks(t *testing.T) {
-	for i := range *runs {
+	for i := range schedules() {
 		play(t, *seedFlag+400+uint64(i), forks)
 	}
 }

@@ -222,7 +222,7 @@ func TestLostSideRoom(t *testing.T) {
 // TestReturnsInTroubles: while the network and computers fail, one is left
 // out, one works with an older copy, and all come back.
 func TestReturnsInTroubles(t *testing.T) {
-	for i := range *runs {
+	for i := range schedules() {
 		play(t, *seedFlag+300+uint64(i), func(w *World) {
 			ruth, halden, corin := table(w)
 			restore := halden.copyVault()

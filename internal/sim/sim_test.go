@@ -20,6 +20,15 @@ var (
 	runs     = flag.Int("schedules", 4, "how many random schedules of each kind")
 )
 
+// schedules is how many to play: half of them with the race detector, which
+// takes five times as long.
+func schedules() int {
+	if testing.Short() {
+		return (*runs + 1) / 2
+	}
+	return *runs
+}
+
 // play runs f in a bubble with a world of its own.
 func play(t *testing.T, seed uint64, f func(*World)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -336,7 +345,7 @@ func chatter(w *World, messages int, do func(i int)) {
 }
 
 func TestBadNetwork(t *testing.T) {
-	for i := range *runs {
+	for i := range schedules() {
 		play(t, *seedFlag+uint64(i), func(w *World) {
 			table(w)
 			w.Faults(Faults{Refuse: 50, Cut: 40, Corrupt: 40, Delay: 100, Repeat: 200})
@@ -346,7 +355,7 @@ func TestBadNetwork(t *testing.T) {
 }
 
 func TestCrashes(t *testing.T) {
-	for i := range *runs {
+	for i := range schedules() {
 		play(t, *seedFlag+100+uint64(i), func(w *World) {
 			table(w)
 			w.Faults(Faults{Refuse: 20, Cut: 20, Delay: 50})

@@ -24,7 +24,7 @@ type drama struct {
 }
 
 func TestTroubles(t *testing.T) {
-	for i := range *runs {
+	for i := range schedules() {
 		play(t, *seedFlag+200+uint64(i), func(w *World) {
 			table(w)
 			d := &drama{World: w, cards: map[string]string{}, said: map[string]string{}, gone: map[string]bool{}}
