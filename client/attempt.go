@@ -93,7 +93,7 @@ func (m *member) dueIn(e dialogue.Entry) []dialogue.SeatID {
 // The chores stage others.
 func (m *member) dropVoid() error {
 	for _, it := range slices.Clone(m.out) {
-		if it.Kind != itemCommit || it.Stage == stageHead || !m.isVoid(it) {
+		if it.Kind != itemCommit || it.Stage == stageHead || !m.isVoid(it.Room, &it.Commit.Content) {
 			continue
 		}
 		if err := m.update(func(sp *vault.Space) error {
@@ -106,8 +106,8 @@ func (m *member) dropVoid() error {
 }
 
 // isVoid tells whether a commit of one's own would not count now.
-func (m *member) isVoid(it *item) bool {
-	e := dialogue.Entry{Room: it.Room, Author: m.acct.Me, Commit: &it.Commit.Content, Members: m.members(it.Room), LastCommit: m.acct.Commits[it.Room]}
+func (m *member) isVoid(r dialogue.Room, c *dialogue.Commit) bool {
+	e := dialogue.Entry{Room: r, Author: m.acct.Me, Commit: c, Members: m.members(r), LastCommit: m.acct.Commits[r]}
 	_, notes := dialogue.Apply(m.state, e)
 	return slices.ContainsFunc(notes, func(n dialogue.Note) bool { return n.Kind == dialogue.NoteAttempt })
 }

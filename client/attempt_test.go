@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"slices"
 	"testing"
 
 	"parley/channel"
@@ -34,12 +33,9 @@ func attempt(t *testing.T, m *member) {
 		}
 	}
 	change(func(sp *vault.Space) error {
-		for _, it := range slices.Clone(m.out) { // what this computer would do
-			if it.Kind == itemCommit {
-				if err := m.drop(sp, it); err != nil {
-					return err
-				}
-			}
+		// What this computer would do.
+		if err := m.dropAll(sp, func(it *item) bool { return it.Kind == itemCommit }); err != nil {
+			return err
 		}
 		return m.stage(sp, dialogue.Plenary, mls.CommitContent{})
 	})

@@ -80,7 +80,7 @@ func (m *member) dayIsOver(r dialogue.Room) bool {
 	if max(now, m.state.LogTime) < last+dialogue.MinutesPerDay {
 		return false // as nearly always
 	}
-	return !m.isVoid(&item{Room: r, Commit: &commitItem{Content: dialogue.Commit{Time: now}}})
+	return !m.isVoid(r, &dialogue.Commit{Time: now})
 }
 
 // commitDay is the chore of the commit that gathers a day's proposals.

@@ -219,13 +219,11 @@ func (m *member) putToSleep(c *commitPlan) {
 	for i := range now.Seats {
 		x := &now.Seats[i]
 		leaf, in := m.leaf(dialogue.Plenary, x.ID)
-		if x.ID == m.acct.Me || x.Due || slices.Contains(c.content.Removes, leaf) || !now.Dozes(x) ||
+		if !in || x.ID == m.acct.Me || x.Due || slices.Contains(c.content.Removes, leaf) || !now.Dozes(x) ||
 			!m.myTurn(fmt.Sprint("sleep ", x.ID), plan, sleepWait) {
 			continue
 		}
-		if in {
-			c.content.Removes = append(c.content.Removes, leaf)
-		}
+		c.content.Removes = append(c.content.Removes, leaf)
 	}
 }
 

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"parley/channel"
@@ -287,10 +286,8 @@ func (m *member) enterWith(welcome []byte, j *joining) (bool, error) {
 		return true, nil
 	}
 	err = m.update(func(sp *vault.Space) error {
-		for _, it := range slices.Clone(m.out) {
-			if err := m.drop(sp, it); err != nil {
-				return err
-			}
+		if err := m.dropAll(sp, func(*item) bool { return true }); err != nil {
+			return err
 		}
 		return m.enter(sp, group)
 	})

@@ -194,6 +194,19 @@ func (m *member) drop(sp *vault.Space, it *item) error {
 	return sp.Delete(it.key())
 }
 
+// dropAll takes those out for which which is true.
+func (m *member) dropAll(sp *vault.Space, which func(*item) bool) error {
+	for _, it := range slices.Clone(m.out) {
+		if !which(it) {
+			continue
+		}
+		if err := m.drop(sp, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m *member) dropCells(sp *vault.Space, it *item) error {
 	for i := range it.Cells {
 		if err := sp.Delete(it.cellKey(i)); err != nil {

@@ -293,15 +293,8 @@ func (m *member) removed(sp *vault.Space, me *dialogue.Seat) error {
 	if err := errors.Join(sp.DeletePrefix([]byte(keyChannel)), sp.DeletePrefix([]byte(keyOld))); err != nil {
 		return err
 	}
-	for _, it := range slices.Clone(m.out) {
-		if it.Kind == itemParcel {
-			continue // a Welcome that only this vault has
-		}
-		if err := m.drop(sp, it); err != nil {
-			return err
-		}
-	}
-	return nil
+	// A parcel may be a Welcome that only this vault has.
+	return m.dropAll(sp, func(it *item) bool { return it.Kind != itemParcel })
 }
 
 // lost says that this vault can't follow a commit that holds for all others.

@@ -144,13 +144,8 @@ func (m *member) leaveLog(sp *vault.Space) error {
 	if err := m.void(sp, func(*item) bool { return true }); err != nil {
 		return err
 	}
-	for _, it := range slices.Clone(m.out) {
-		if it.Kind != itemEvent || byPerson(it.Event) {
-			continue
-		}
-		if err := m.drop(sp, it); err != nil {
-			return err
-		}
+	if err := m.dropAll(sp, func(it *item) bool { return it.Kind == itemEvent && !byPerson(it.Event) }); err != nil {
+		return err
 	}
 	m.changed(dialogue.Plenary)
 	return nil
@@ -219,9 +214,10 @@ func (m *member) knockAgain(now bool) error {
 }
 
 // atDoor tells whether a post is on its way to one's own door.
-func (m *member) atDoor() bool {
-	return slices.ContainsFunc(m.out, func(it *item) bool { return it.Kind == itemParcel && it.Parcel.Box == m.acct.Door })
-}
+func (m *member) atDoor() bool { return slices.ContainsFunc(m.out, m.isKnock) }
+
+// isKnock tells whether an item is a post for one's own door.
+func (m *member) isKnock(it *item) bool { return it.Kind == itemParcel && it.Parcel.Box == m.acct.Door }
 
 // knockFirst is for a card's holder who was let in, and got no Welcome that
 // opens: after a day it tries its door.
@@ -326,12 +322,8 @@ func (m *member) returnWith(welcome []byte) error {
 			a.Posts = slices.Delete(a.Posts, i, i+1)
 			a.holdKey(key)
 			a.Inside = m.c.minute()
-			for _, it := range slices.Clone(m.out) {
-				if it.Kind == itemParcel && it.Parcel.Box == m.acct.Door {
-					if err := m.drop(sp, it); err != nil {
-						return err
-					}
-				}
+			if err := m.dropAll(sp, m.isKnock); err != nil {
+				return err
 			}
 			return m.enter(sp, group)
 		})

@@ -17,7 +17,7 @@ var ofClient = []mutant{
 	{"§3 an honest loser of a race is no attempt", "client/read.go",
 		"if !m.couldSee(got.Place, got.Seen, e, n.Reason) {", "if false {", unit("client", "TestHonestLosersAreNoAttempt")},
 	{"§3 one's own commit that became void is given up", "client/attempt.go",
-		"|| !m.isVoid(it)", "|| true", unit("client", "TestVoidCommitIsGivenUp")},
+		"|| !m.isVoid(it.Room, &it.Commit.Content)", "|| true", unit("client", "TestVoidCommitIsGivenUp")},
 	{"§3 a message goes again only to readers that its author was shown", "client/outbox.go",
 		"if m.audienceChanged(it) {", "if false {", unit("internal/sim", "TestMessageComesBack")},
 	{"§3 a stale message is made again", "client/read.go",
