@@ -77,13 +77,7 @@ func TestRemovedOwesWelcome(t *testing.T) {
 	ruth, halden, corin := x.seated()
 	_, mira := x.joins(halden, 1, "Mira")
 	x.sync(halden)
-	for _, m := range []*member{halden, corin} {
-		x.sync(m)
-		if err := m.c.Approve(ctx, m.id, mira.acct.Me); err != nil {
-			t.Fatal(err)
-		}
-		x.sync(m)
-	}
+	x.approve(mira, halden, corin)
 	x.sync(ruth)
 	for i := 0; ruth.state.Seat(mira.acct.Me).Status != dialogue.In; i++ {
 		if i == 20 {

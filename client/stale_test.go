@@ -13,13 +13,7 @@ func TestStaleMessageGoesAgain(t *testing.T) {
 	ruth, halden, corin := x.seated()
 	_, mira := x.joins(halden, 1, "Mira")
 	x.sync(halden)
-	for _, m := range []*member{halden, corin} {
-		x.sync(m)
-		if err := m.c.Approve(ctx, m.id, mira.acct.Me); err != nil {
-			t.Fatal(err)
-		}
-		x.sync(m)
-	}
+	x.approve(mira, halden, corin)
 	x.sync(halden, corin, ruth, halden, mira, halden, mira, halden)
 	if len(halden.members(1)) != 2 {
 		t.Fatal("Mira is not in the side room")

@@ -149,6 +149,18 @@ func (x *table) joins(by *member, side dialogue.SideID, name string) (*Client, *
 	return c, c.all()[0]
 }
 
+// approve has heads, each in turn and up to date, let somebody in.
+func (x *table) approve(who *member, heads ...*member) {
+	x.t.Helper()
+	for _, m := range heads {
+		x.sync(m)
+		if err := m.c.Approve(context.Background(), m.id, who.acct.Me); err != nil {
+			x.t.Fatal(err)
+		}
+		x.sync(m)
+	}
+}
+
 // sync brings each in turn up to date.
 func (x *table) sync(l ...*member) {
 	x.t.Helper()
