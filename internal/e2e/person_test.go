@@ -116,11 +116,12 @@ func eval[T any](p *person, script string) T {
 	return v
 }
 
-// try is eval of a page that may be left meanwhile.
+// try is eval of a page that may be left meanwhile. One that is not whole yet
+// is none: without its style it has other measures.
 func try[T any](p *person, script string) (T, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	script = `(() => { if (!document.body) throw new Error("` + noPage + `"); return (` + script + `); })()`
+	script = `(() => { if (document.readyState !== "complete") throw new Error("` + noPage + `"); return (` + script + `); })()`
 	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 }
 
