@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,58 +16,9 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"parley/client"
+	"parley/internal/chromium"
 	"parley/internal/words"
 )
-
-// axeSource reads axe-core, from the file that PARLEY_AXE names (`npm install
-// axe-core` puts it into node_modules/axe-core/axe.min.js). Without it pages
-// are looked at and not judged, except where CI has to be sure.
-func axeSource(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("PARLEY_AXE")
-	if path == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("PARLEY_AXE does not name axe-core's axe.min.js")
-		}
-		t.Log("PARLEY_AXE is not set: accessibility is not judged")
-		return ""
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// browser starts Chromium with a new profile. On a machine without one the
-// tests of this file do nothing, except where CI has to be sure.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	path := os.Getenv("PARLEY_CHROMIUM")
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); path == "" && err == nil {
-			path = found
-		}
-	}
-	if path == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("there is no Chromium")
-		}
-		t.Log("there is no Chromium: nothing is looked at")
-		return nil
-	}
-	ctx, stop := chromedp.NewExecAllocator(t.Context(),
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Flag("headless", true), chromedp.Flag("no-sandbox", true),
-		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true))
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop)
-	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
-		t.Fatal(err)
-	}
-	return ctx
-}
 
 // serveApp serves an App on a port that the kernel chose.
 func serveApp(t *testing.T, cfg Config) (*App, string) {
@@ -109,11 +59,18 @@ var sights = []sight{
 // TestSights looks at every page in a real browser: nothing is wider than the
 // window, axe-core finds nothing, the script's console is silent.
 func TestSights(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	if ctx == nil {
 		return
 	}
-	axe, shots := axeSource(t), os.Getenv("PARLEY_SHOTS")
+	axe, err := chromium.Axe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if axe == "" {
+		t.Log("PARLEY_AXE is not set: accessibility is not judged")
+	}
+	shots := os.Getenv("PARLEY_SHOTS")
 	if shots != "" {
 		if err := os.MkdirAll(shots, 0o755); err != nil {
 			t.Fatal(err)
@@ -172,8 +129,6 @@ func lookAtDoors(t *testing.T, ctx context.Context, axe, shots string) {
 	}
 }
 
-const violations = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.target.join(" ") + " " + n.failureSummary).join(" | "))))`
-
 // wide names what is wider than the window, or empty.
 const wide = `(() => {
   const d = document.documentElement, w = d.clientWidth;
@@ -213,7 +168,7 @@ func lookAt(t *testing.T, ctx context.Context, url string, s sight, axe, shots s
 		return
 	}
 	eval[chromedp.Void](t, ctx, axe)
-	found, err := chromedp.Run(ctx, chromedp.Evaluate[string](violations, chromedp.EvalAwaitPromise))
+	found, err := chromedp.Run(ctx, chromedp.Evaluate[string](chromium.Violations, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
@@ -250,7 +205,7 @@ func shoot(t *testing.T, ctx context.Context, to string) {
 // TestByKeyboard: what the script does in a room, by keyboard alone: a message
 // is sent, it and others' come by themselves, and what is half written stays.
 func TestByKeyboard(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	if ctx == nil {
 		return
 	}

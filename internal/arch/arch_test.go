@@ -17,12 +17,13 @@ const module = "parley"
 // arrows is the picture of the house: for each package, which others of the
 // house its code may import. What is not drawn is a wall.
 var arrows = map[string][]string{
-	"internal/wire":    {},
-	"internal/secret":  {},
-	"internal/procs":   {},
-	"internal/words":   {"dialogue", "client"},
-	"internal/arch":    {},
-	"internal/mutants": {},
+	"internal/wire":     {},
+	"internal/secret":   {},
+	"internal/procs":    {},
+	"internal/words":    {"dialogue", "client"},
+	"internal/arch":     {},
+	"internal/mutants":  {},
+	"internal/chromium": {},
 
 	"mls":      {"internal/wire", "internal/secret"},
 	"dialogue": {"internal/wire", "internal/secret"},

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/chromedp/chromedp"
+	"parley/internal/chromium"
 )
 
 // The binary is built once.
@@ -49,34 +49,14 @@ type house struct {
 	browser context.Context
 }
 
-// newHouse starts Chromium with a new profile, or gives nil on a machine that
-// has none, except where CI has to be sure.
+// newHouse starts Chromium, or gives nil on a machine that has none.
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	path := os.Getenv("PARLEY_CHROMIUM")
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); path == "" && err == nil {
-			path = found
-		}
-	}
-	if path == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("there is no Chromium")
-		}
-		t.Log("there is no Chromium: nothing is tried")
+	ctx := chromium.Start(t)
+	if ctx == nil {
 		return nil
 	}
 	if err := build(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := chromedp.NewExecAllocator(t.Context(),
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Flag("headless", true), chromedp.Flag("no-sandbox", true),
-		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true))
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop)
-	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatal(err)
 	}
 	return &house{t, ctx}
@@ -125,17 +105,3 @@ func environment() (l []string) {
 	}
 	return l
 }
-
-// axe is axe-core's source, or empty: then pages are not judged by it, except
-// where CI has to be sure.
-var axe = sync.OnceValues(func() (string, error) {
-	path := os.Getenv("PARLEY_AXE")
-	if path == "" {
-		if os.Getenv("CI") == "true" {
-			return "", fmt.Errorf("PARLEY_AXE does not name axe-core's axe.min.js")
-		}
-		return "", nil
-	}
-	b, err := os.ReadFile(path)
-	return string(b), err
-})

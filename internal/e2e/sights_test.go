@@ -16,6 +16,8 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"parley/internal/chromium"
 )
 
 // names stand for a seat, a card or a dialogue in an address.
@@ -83,11 +85,9 @@ func (p *person) fits(kind string) error {
 	return err
 }
 
-const violations = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.target.join(" ") + " " + n.failureSummary).join(" | "))))`
-
 func (p *person) accessible(kind string) error {
 	p.Helper()
-	source, err := axe()
+	source, err := chromium.Axe()
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func (p *person) accessible(kind string) error {
 			return err
 		}
 	}
-	found, err := try[string](p, violations)
+	found, err := try[string](p, chromium.Violations)
 	if err != nil {
 		return err
 	}
