@@ -147,7 +147,7 @@ func (m *member) uploadPart(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	i, cell, err := m.filePartCell(it, event.ID, key)
+	i, cell, err := m.filePartCell(it, event.ID(m.acct.Me), key)
 	if err != nil || cell == nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (m *member) fileOf(event dialogue.EventID) (f *dialogue.File, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, it := range m.out {
-		if e, err := dialogue.ParseEvent(it.Event); err == nil && it.File != nil && e.ID == event {
+		if e, err := dialogue.ParseEvent(it.Event); err == nil && it.File != nil && e.ID(m.acct.Me) == event {
 			return &it.File.File, nil
 		}
 	}

@@ -126,7 +126,7 @@ const (
 	keyItem     = "o" // + number
 	keyCells    = "p" // + number + index: cells of an item
 	keyMessage  = "m" // + room + seq
-	keyIndex    = "i" // + room + author + event id: seq
+	keyIndex    = "i" // + room + event id: seq
 	keySkeleton = "b" // + epoch: the skeleton newcomers of that epoch get
 	keyHeld     = "h" // + number: entries that wait for the charter, or for its confirmation
 	keyPast     = "y" // + hash: a skeleton that differs from the one taken
