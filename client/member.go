@@ -136,6 +136,7 @@ const (
 	keyPost     = "q" // + seat: what a card's holder posted
 	keyReading  = "v" // + event id
 	keyFile     = "f" // + event id + part
+	keyHalf     = "u" // + event id: a file that is being taken in, before its message is
 	keyAlarm    = "z" // + seq: a record that is an alarm
 	keyOld      = "w" // + id: a box that was read to its end
 )

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -47,24 +48,34 @@ func (c *Client) Say(ctx context.Context, id ID, d Draft) (dialogue.EventID, err
 		event.Body = wire.Marshal(dialogue.Say{Text: d.Text, ReplyTo: d.ReplyTo, File: f})
 	}
 	it.Event = event.Marshal()
+	if err := m.say(it, eventID); err != nil {
+		return eventID, errors.Join(err, m.dropHalf(eventID))
+	}
+	m.toPost.ring()
+	m.toMove.ring()
+	return eventID, nil
+}
+
+// say puts a message into the outbox.
+func (m *member) say(it *item, id dialogue.EventID) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.seated(); err != nil {
-		return eventID, err
+		return err
 	}
 	if it.Readers == nil {
-		it.Readers = m.readers(d.Room)
+		it.Readers = m.readers(it.Room)
 	}
-	err = m.update(func(sp *vault.Space) error {
+	defer m.changed(it.Room)
+	return m.update(func(sp *vault.Space) error {
+		if err := sp.Delete(halfKey(id)); err != nil {
+			return err
+		}
 		if err := m.enqueue(sp, it); err != nil {
 			return err
 		}
 		return m.makeNow(sp)
 	})
-	m.toPost.ring()
-	m.toMove.ring()
-	m.changed(d.Room)
-	return eventID, err
 }
 
 // maySay tells whether a message may be written for a room now. One that has
@@ -146,7 +157,7 @@ func (c *Client) Discard(id ID, event dialogue.EventID) error {
 		return ErrNoMessage
 	}
 	err = m.update(func(sp *vault.Space) error {
-		if err := sp.DeletePrefix(append([]byte(keyFile), event[:]...)); err != nil {
+		if err := forgetFile(sp, event); err != nil {
 			return err
 		}
 		return m.drop(sp, it)
