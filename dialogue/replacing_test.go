@@ -189,3 +189,32 @@ func TestSilentWhileReplaced(t *testing.T) {
 		t.Errorf("a seat for South needs the consent of sides %d", m)
 	}
 }
+
+// TestNewCardIsUsedOnce: the first post stands, and without two approvals of it
+// no commit brings anything in; nor while the old leaf is there.
+func TestNewCardIsUsedOnce(t *testing.T) {
+	p := seatedThree(t)
+	post := p.asks("Halden", "Mira", "one")
+	other := post.Post
+	other.KeyPackage[0]++
+	if r := p.say("Ruth", KindArrive, other.Sign(cardOf("one"))); r != ReasonState {
+		t.Errorf("another post: reason %d", r)
+	}
+	x := p.s.Seat(id("Mira"))
+	was := x.Package
+	x.Package = post.Post.KeyPackage
+	add := Added{Seat: x.ID, Package: post.Post.KeyPackage, Key: []byte("fresh")}
+	x.Status = Asleep
+	if r := p.commit("Ruth", Commit{Adds: []Added{add}}); r != ReasonNotReady {
+		t.Errorf("without approval: reason %d", r)
+	}
+	x = p.s.Seat(id("Mira"))
+	x.Status, x.Package = In, was
+	for _, by := range []string{"Halden", "Corin"} {
+		p.must(by, KindConsent, Consent{Seat: x.ID, Post: post.Post.Hash()})
+	}
+	p.s.Seat(id("Mira")).Due = false // no rule lets it be so
+	if r := p.commit("Ruth", Commit{Adds: []Added{add}}); r != ReasonNotReady {
+		t.Errorf("beside the old leaf: reason %d", r)
+	}
+}
