@@ -91,6 +91,11 @@ func (m *member) approveNew(x *dialogue.Seat, post *dialogue.Hash) error {
 	switch {
 	case len(used) > 1:
 		return ErrWhichCard
+	case len(used) == 1 && m.outHas(dialogue.KindConsent, func(e dialogue.Event) bool {
+		b, ok := decodeBody[dialogue.Consent](e)
+		return ok && b.Post == used[0]
+	}):
+		return nil // it is on its way
 	case len(used) == 1:
 		return m.do(dialogue.KindConsent, dialogue.Consent{Seat: x.ID, Post: used[0]})
 	case post != nil:

@@ -80,4 +80,11 @@ var ofReplacing = []mutant{
 		"if x.Status == In && !x.Replacing {", "if x.Status == In {", unit("dialogue", "TestSilentWhileReplaced")},
 	{"§5 nobody signs with the card that the founder has not", "dialogue/seating.go",
 		"return x.Card != Key{} && b.Verify(x.Card)", "return b.Verify(x.Card)", unit("dialogue", "TestFounderHasNoCard")},
+
+	{"§6 a lost computer posts nothing at its door", "client/return.go",
+		"if reason == LossReplaced || reason == LossNewCard {", "if reason == LossReplaced {", unit("client", "TestThiefWithTheOldComputer")},
+	{"§6 nothing is written beside the leaf of a lost computer", "client/sides.go",
+		" || r != dialogue.Plenary && len(m.lostMembers(r, members)) > 0 {", " {", unit("client", "TestOldLeafInASideRoom")},
+	{"§6 posts of void cards are forgotten", "client/replace.go",
+		"|| m.withCard(seat, card) == nil {", "{", unit("client", "TestNewCardBehindTheFirst")},
 }
