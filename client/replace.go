@@ -186,11 +186,7 @@ func (m *member) replacements(x *dialogue.Seat) (l []Replacement) {
 		for _, id := range r.Approved {
 			v.Approved = append(v.Approved, m.nameOf(id))
 		}
-		missing := who.Missing(r.Approved)
-		v.Own, v.More = m.nameOf(missing.Own), missing.More
-		for _, id := range missing.Others {
-			v.Others = append(v.Others, m.nameOf(id))
-		}
+		v.Agreement = m.agreement(who.Missing(r.Approved))
 		if r.Used() {
 			v.Post, v.Words = r.Post, r.Post.Words(m.state.Rules.Language)
 		}
@@ -203,10 +199,20 @@ func (m *member) replacements(x *dialogue.Seat) (l []Replacement) {
 	return l
 }
 
+// agreement names who has to approve.
+func (m *member) agreement(a dialogue.Approvers) Agreement {
+	g := Agreement{Own: m.nameOf(a.Own), More: a.More}
+	for _, id := range a.Others {
+		g.Others = append(g.Others, m.nameOf(id))
+	}
+	return g
+}
+
 // mayReplace says who may ask for a new card for a seat, and what of its new
 // cards this person may approve.
 func (m *member) mayReplace(x *dialogue.Seat, may *SeatActions) {
 	if x.Replaceable() {
+		may.Agree = m.agreement(m.state.Approvers(x))
 		for i := range m.state.Seats {
 			if y := &m.state.Seats[i]; m.state.MayReplace(y.ID, x) {
 				may.Replacers = append(may.Replacers, y.Name)

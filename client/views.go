@@ -140,21 +140,27 @@ type Seat struct {
 
 // A Replacement is a new card for a seat that is held.
 type Replacement struct {
-	By       string // name of who asked for it
-	Mine     bool   // this person did
-	Expires  time.Time
-	Expired  bool // nobody used it in time
-	Twice    bool // it was used twice: it gives nobody the seat
-	Used     bool
-	Post     dialogue.Hash // what its holder posted
-	Words    []string      // the four words of that
-	Approved []string      // names
-	Own      string        // who has to approve yet, and
-	Others   []string      // of whom
-	More     int           // so many have to
-	HaveCard bool          // this vault made the card and can show it again
+	By        string // name of who asked for it
+	Mine      bool   // this person did
+	Expires   time.Time
+	Expired   bool // nobody used it in time
+	Twice     bool // it was used twice: it gives nobody the seat
+	Used      bool
+	Post      dialogue.Hash // what its holder posted
+	Words     []string      // the four words of that
+	Approved  []string      // names
+	HaveCard  bool          // this vault made the card and can show it again
+	Agreement               // who has to approve yet
 
 	MayApprove, MayWithdraw bool
+}
+
+// An Agreement says who has to approve a new card: Own, unless empty, and More
+// of the Others. All are names.
+type Agreement struct {
+	Own    string
+	Others []string
+	More   int
 }
 
 // SeatActions are what the rules let this person do with a seat now.
@@ -163,7 +169,8 @@ type SeatActions struct {
 
 	Replace    bool     // ask for a new card
 	Replacers  []string // names of who may; nil where nobody can ask now
-	ApproveNew bool     // a new card
+	Agree      Agreement
+	ApproveNew bool // a new card
 }
 
 // A Room is a room one sits in.

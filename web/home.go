@@ -25,6 +25,7 @@ type entry struct {
 	Alarms          int
 	Ended           bool
 	ComesBack       bool // by itself
+	NewCard         bool // only with a new card
 	Standing        client.Standing
 }
 
@@ -63,7 +64,8 @@ func entryOf(d client.Dialogue, w *words.Words) entry {
 		return e
 	case client.StandingLost:
 		var lost *client.LostError
-		e.Sentence, e.ComesBack = w.Problem(d.Problem), errors.As(d.Problem, &lost) && lost.Reason != client.LossReplaced
+		e.Sentence, e.ComesBack = w.Problem(d.Problem), errors.As(d.Problem, &lost) && lost.Reason != client.LossReplaced && lost.Reason != client.LossNewCard
+		e.NewCard = lost != nil && !e.ComesBack
 		return e
 	}
 	if laying(d) {
@@ -109,6 +111,8 @@ func taskWait(t client.Task, base string, w *words.Words) wait {
 	switch t.Kind {
 	case client.TaskApprove:
 		return wait{w.T("task.approve", "who", t.Seat.Name, "side", t.Seat.SideName), base + "seat/" + t.Seat.ID.String() + "/approve"}
+	case client.TaskReplace:
+		return wait{w.T("task.replace", "who", t.Seat.Name), base + "seat/" + t.Seat.ID.String()}
 	case client.TaskInvite:
 		return wait{w.T("task.invite", "side", t.Seat.SideName), base + "invite?side=" + itoa(int(t.Seat.Side))}
 	case client.TaskListen:

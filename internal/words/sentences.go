@@ -366,3 +366,17 @@ func (w *Words) WhoAgrees(r client.Replacement) string {
 	}
 	return w.T("newcard.who.two", "others", w.List(r.Others))
 }
+
+// WhoWouldAgree says whose agreement a new card for a seat takes.
+func (w *Words) WhoWouldAgree(s client.Seat) string {
+	a := s.MayDo.Agree
+	switch {
+	case a.More > len(a.Others):
+		return w.T("newcard.who.none")
+	case a.Own != "":
+		return w.T("newcard.would.both", "own", a.Own, "others", w.Either(a.Others))
+	case a.More == len(a.Others):
+		return w.T("newcard.would.own", "own", w.List(a.Others))
+	}
+	return w.T("newcard.would.two", "others", w.List(a.Others))
+}
