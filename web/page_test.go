@@ -158,7 +158,7 @@ var allPages = map[string][]string{
 	orvaPath + "/seat/" + sid(8) + "/card":                             {"A card for", "parley:", "shape-rendering", "Revoke this card", "What to say on the telephone"},
 	orvaPath + "/seat/" + sid(3):                                       {"If you lose this computer", "Tell Halden Royce or Ruth Abernay at once"},
 	orvaPath + "/seat/" + sid(5):                                       {"This person has lost their computer", "Tamsin Drey or Ruth Abernay can make a new card for Corin Vash"},
-	orvaPath + "/seat/" + sid(10):                                      {"not used yet. It works until", "was used twice", "has expired", "Show the new card", "Take the new card back"},
+	orvaPath + "/seat/" + sid(10):                                      {"has not been used yet. It works until", "was used twice", "has expired", "Show the new card", "Take the new card back"},
 	orvaPath + "/seat/" + sid(10) + "/card":                            {"to sit at another computer", "no seat is ever at two computers", "The seat stays with", "parley:"},
 	orvaPath + "/seat/" + sid(6) + "/new/07" + strings.Repeat("0", 62): {"Somebody with a new card for Tamsin Drey", "orbit", "spring", "Agreed: Corin Vash", "Still needed: Ruth Abernay or Mira Estvale", "the former computer is shut out"},
 	orvaPath + "/invite":                                               {"Make a card for a seat", "Has no head yet"},
