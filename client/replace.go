@@ -212,11 +212,13 @@ func (m *member) agreement(a dialogue.Approvers) Agreement {
 // cards this person may approve.
 func (m *member) mayReplace(x *dialogue.Seat, may *SeatActions) {
 	if x.Replaceable() {
-		may.Agree = m.agreement(m.state.Approvers(x))
-		for i := range m.state.Seats {
-			if y := &m.state.Seats[i]; m.state.MayReplace(y.ID, x) {
-				may.Replacers = append(may.Replacers, y.Name)
-				may.Replace = may.Replace || y.ID == m.acct.Me
+		who := m.state.Approvers(x)
+		may.Agree = m.agreement(who)
+		asks := append([]dialogue.SeatID{m.state.Seats[0].ID, who.Own}, who.Others...)
+		for i, id := range asks {
+			if !slices.Contains(asks[:i], id) && m.state.MayReplace(id, x) {
+				may.Replacers = append(may.Replacers, m.nameOf(id))
+				may.Replace = may.Replace || id == m.acct.Me
 			}
 		}
 	}
