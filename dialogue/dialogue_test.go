@@ -134,6 +134,8 @@ func TestParseStateRefuses(t *testing.T) {
 		"rules":             func(s *State) { s.Rules.RetentionDays = 0 },
 		"a door too many":   func(s *State) { s.Seats[0].Doors = make([]Key, maxDoors+1) },
 		"too many retired":  func(s *State) { s.Retired = make([]Hash, maxRetired+1) },
+		"founded by none":   func(s *State) { s.Refounded.N = 1 },
+		"never founded":     func(s *State) { s.Refounded.Hash = Hash{1} },
 		"a status":          func(s *State) { s.Seats[0].Status = Asleep + 1 },
 		"a room too many":   func(s *State) { s.Rooms = []RoomState{{Room: 5}} },
 	} {
