@@ -114,6 +114,12 @@ func taskWait(t client.Task, base string, w *words.Words) wait {
 	case client.TaskListen:
 		return wait{w.T("task.listen", "who", t.Seat.Name), base + "words"}
 	}
+	switch t.Kind {
+	case client.TaskFounded:
+		return wait{w.T("task.founded", "who", t.Seat.Name), base + "found"}
+	case client.TaskTell:
+		return wait{w.T("task.tell"), base + "found"}
+	}
 	return wait{w.T("task.back"), base + "r/0#waiting"}
 }
 

@@ -212,7 +212,7 @@ func TestEverySentence(t *testing.T) {
 			t.Errorf("%s is said as %q", what, s)
 		}
 	}
-	for k := client.NoteContradicted; k <= client.NoteVanished; k++ {
+	for k := client.NoteContradicted; k <= client.NoteFoundedAgain; k++ {
 		if noticeKeys[k] == "" {
 			t.Errorf("notice %d has no words", k)
 		}
@@ -227,7 +227,7 @@ func TestEverySentence(t *testing.T) {
 		check("a notice", w.Notice(client.Notice{Kind: k, By: "A", Seat: "B", Reason: 200}))
 		check("a notice that names nobody", w.Notice(client.Notice{Kind: k, Seat: "B"}))
 	}
-	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonWoke; r++ {
+	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonPast; r++ {
 		if reasonKeys[r] == "" {
 			t.Errorf("reason %d has no words", r)
 		}
