@@ -261,7 +261,10 @@ func (m *member) joinFounding(j *judged) (*mls.Group, error) {
 
 // accept goes by a founding from now on.
 func (m *member) accept(sp *vault.Space, j *judged, content []byte) error {
-	known := m.known()
+	known, door := m.known(), m.acct.Door
+	if m.acct.Refounding != nil {
+		door = m.acct.Refounding.Door
+	}
 	if m.log != nil {
 		if err := m.leaveLog(sp); err != nil { // another that was accepted, and that nobody entered
 			return err
@@ -269,7 +272,8 @@ func (m *member) accept(sp *vault.Space, j *judged, content []byte) error {
 	}
 	f := j.founding()
 	m.former, m.state, m.stored = known, j.state, j.state.Marshal()
-	m.acct.Refounding, m.acct.Group = &refounding{Founder: f.Founder, Hash: j.hash}, f.Group
+	m.acct.Door = door
+	m.acct.Refounding, m.acct.Group = &refounding{Founder: f.Founder, Hash: j.hash, Door: door}, f.Group
 	m.foundings[f.Founder] = j
 	m.changed(dialogue.Plenary)
 	n := dialogue.Note{Kind: NoteFoundedAgain, By: f.Founder, Seat: f.Without}

@@ -34,6 +34,7 @@ type refounding struct {
 	_       struct{} `cbor:",toarray"`
 	Founder dialogue.SeatID
 	Hash    dialogue.Hash
+	Door    dialogue.Key // one's own, at which others look for one until it is settled: it has moved since
 	Settled bool
 }
 
@@ -83,7 +84,7 @@ func (m *member) chooses() bool {
 func (m *member) tentative() bool {
 	r := m.acct.Refounding
 	return r != nil && !r.Settled && m.acct.Standing == StandingIn && !slices.ContainsFunc(m.state.Seats, func(x dialogue.Seat) bool {
-		return x.Heard > 0 && x.ID != m.acct.Me && x.ID != r.Founder
+		return x.Status == dialogue.In && x.Heard > 0 && x.ID != m.acct.Me && x.ID != r.Founder
 	})
 }
 
@@ -227,12 +228,13 @@ func (m *member) unheardSince() []dialogue.SeatID {
 // is in a room.
 func (m *member) readOwnDoor(ctx context.Context) error {
 	m.mu.Lock()
-	tentative := m.tentative() && m.acct.Away != nil
-	m.mu.Unlock()
-	if !tentative {
+	if !m.tentative() || m.acct.Away == nil {
+		m.mu.Unlock()
 		return nil
 	}
-	return m.readDoor(ctx, 0, func(p *channel.Parcel) error {
+	door := m.acct.Refounding.Door
+	m.mu.Unlock()
+	return m.readDoor(ctx, door, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelFounding {
 			return nil
 		}
@@ -241,9 +243,9 @@ func (m *member) readOwnDoor(ctx context.Context) error {
 }
 
 // readDoor reads what is new at one's own door.
-func (m *member) readDoor(ctx context.Context, wait time.Duration, take func(*channel.Parcel) error) error {
+func (m *member) readDoor(ctx context.Context, door dialogue.Key, wait time.Duration, take func(*channel.Parcel) error) error {
 	m.mu.Lock()
-	door, w := m.acct.Door, m.door
+	w := m.door
 	box, key, err := doorBox(door)
 	if err == nil && w == nil {
 		w = &watch{un: channel.NewUnwrapper(key)}

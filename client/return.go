@@ -275,8 +275,9 @@ func (m *member) awaitDoor(ctx context.Context, wait time.Duration) error {
 	defer cancel()
 	m.mu.Lock()
 	m.endWait = cancel
+	door := m.acct.Door
 	m.mu.Unlock()
-	err := m.readDoor(within, wait, func(p *channel.Parcel) error {
+	err := m.readDoor(within, door, wait, func(p *channel.Parcel) error {
 		switch p.Kind {
 		case channel.ParcelWelcome:
 			return m.returnWith(p.Content)

@@ -11,13 +11,35 @@ import (
 	"parley/dialogue"
 )
 
-// allDeaf has everybody but one take that one's next plenary commit for
-// garbage, and waits until they have lost the room.
-func (w *World) allDeaf(by *Person, deaf ...*Person) {
+// garbage has somebody make a commit that is garbage for people: it lets Mira
+// in, whose computer is off by then. Each of them finds at the doors of the
+// others that they have lost the room, too.
+func (w *World) garbage(by *Person, side dialogue.SideID, people ...*Person) {
 	w.T.Helper()
-	for _, p := range deaf {
+	ctx := context.Background()
+	for _, p := range people {
 		p.deafTo(by)
 	}
+	card, seat, err := by.Client.Invite(ctx, by.ID(), client.InviteOptions{Side: side, Name: "Mira"})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	mira := w.Person("Mira")
+	w.Until("Mira joins", func() bool { _, _, err := mira.Join(ctx, card); return err == nil })
+	w.Until("Mira's post is there", func() bool { return by.Seat("Mira").Status == dialogue.Arrived })
+	mira.stop()
+	w.People = slices.DeleteFunc(w.People, func(p *Person) bool { return p == mira })
+	w.Until("they let Mira in", func() bool {
+		for _, p := range append([]*Person{by}, people...) {
+			if i := slices.IndexFunc(p.Dialogue().Seats, func(s client.Seat) bool { return s.ID == seat && s.MayDo.Approve }); i >= 0 {
+				if err := p.Approve(ctx, p.ID(), seat); err != nil {
+					w.T.Fatal(err)
+				}
+			}
+		}
+		return by.Seat("Mira").Status == dialogue.In
+	})
+	w.leftOut(people...)
 }
 
 // deafTo has a person's client take a commit of somebody's for garbage, once.
@@ -130,9 +152,7 @@ func TestFoundedAgain(t *testing.T) {
 		nora := w.Invite(ruth, 2, "Nora")
 		ruth.say(0, "Before.")
 		w.reads(nora, 0, "Ruth: Before.")
-		w.allDeaf(halden, ruth, corin, nora)
-		w.Invite(halden, 1, "Mira")
-		w.leftOut(ruth, corin, nora)
+		w.garbage(halden, 1, ruth, corin, nora)
 		if l := ruth.Dialogue().Lost; !l.MayFound || l.By.Name != "Halden" || len(l.Founders) != 2 || len(l.Silent) != 1 || l.Silent[0].Name != "Mira" {
 			t.Errorf("Ruth sees %+v", l)
 		}
@@ -165,9 +185,7 @@ func TestFoundedAgain(t *testing.T) {
 			return err == nil && nora.Heard(context.Background(), nora.ID(), nora.Seat("Ruth").ID, words[5]) == nil
 		})
 		w.Until("all see it", func() bool { return slices.Equal(corin.Seat("Ruth").VerifiedBy, []string{"Nora"}) })
-		time.Sleep(25 * time.Hour) // the commit of the day, too
-		w.talk(ruth, corin, nora)
-		// Mira, whom only Halden's commit let in, is with him: her seat can go, and another come.
+		// Mira, whom only Halden's commit let in, never came: her seat can go, and another come.
 		if err := ruth.Remove(context.Background(), ruth.ID(), ruth.Seat("Mira").ID); err != nil {
 			t.Fatal(err)
 		}
@@ -177,4 +195,109 @@ func TestFoundedAgain(t *testing.T) {
 			t.Errorf("the founding is not over: %+v", l)
 		}
 	})
+}
+
+// TestFoundedByAHead: the convenor's commit is garbage for all. A head founds
+// the room again without the convenor.
+func TestFoundedByAHead(t *testing.T) {
+	play(t, 61, func(w *World) {
+		ruth, halden, corin := table(w)
+		nora := w.Invite(ruth, 2, "Nora")
+		halden.say(0, "Before.")
+		w.reads(corin, 0, "Halden: Before.")
+		w.garbage(ruth, 1, halden, corin, nora)
+		if err := ruth.FoundAgain(context.Background(), ruth.ID()); !errors.Is(err, client.ErrNotLost) {
+			t.Errorf("who left the others out founds the room again: %v", err)
+		}
+		corin.found()
+		w.accepts(halden, corin)
+		w.accepts(nora, corin)
+		w.talk(halden, corin, nora)
+		w.agree(halden, corin, nora)
+		w.sideRoom(2, corin, nora)
+		if s := halden.Seat("Ruth"); s.Status != dialogue.Removed || s.GoneBy != "Corin" {
+			t.Errorf("Ruth: %+v", s)
+		}
+	})
+}
+
+// TestFoundedMeanwhile: who was offline when the commit came that nobody can
+// follow, and when the room was founded again, finds both, hears the words, and
+// comes in by its door.
+func TestFoundedMeanwhile(t *testing.T) {
+	play(t, 62, func(w *World) {
+		ruth, halden, corin := table(w)
+		nora := w.Invite(ruth, 2, "Nora")
+		ruth.say(0, "Before.")
+		w.reads(nora, 0, "Ruth: Before.")
+		nora.deafTo(halden)
+		back := nora.away()
+		w.garbage(halden, 1, ruth, corin)
+		ruth.found()
+		w.accepts(corin, ruth)
+		w.talk(ruth, corin)
+		back()
+		w.Until("the others have brought Nora back", func() bool {
+			return slices.ContainsFunc(ruth.notices(dialogue.NoteReturned), func(n client.Notice) bool { return n.Seat == "Nora" })
+		})
+		if d := nora.Dialogue(); d.Standing != client.StandingLost || !slices.Equal(ruth.founding(ruth).Unheard, []string{"Nora", "Mira"}) {
+			t.Fatalf("Nora is %s; Ruth waits for %q", d.Standing, ruth.founding(ruth).Unheard)
+		}
+		w.accepts(nora, ruth)
+		w.talk(ruth, corin, nora)
+		w.agree(ruth, corin, nora)
+		w.sideRoom(2, corin, nora)
+	})
+}
+
+// TestFoundedTwice: a convenor and a head found the room again at once. One
+// goes to one, another to the other; then they agree on one.
+func TestFoundedTwice(t *testing.T) {
+	play(t, 63, func(w *World) {
+		ruth, halden, corin := table(w)
+		nora := w.Invite(ruth, 2, "Nora")
+		w.garbage(halden, 1, ruth, corin, nora)
+		ruth.found()
+		corin.found()
+		w.Until("all see both", func() bool {
+			return !slices.ContainsFunc([]*Person{ruth, corin, nora}, func(p *Person) bool { return len(p.Dialogue().Foundings) != 2 })
+		})
+		w.accepts(nora, ruth)
+		w.Until("Nora is in", func() bool { return nora.Dialogue().Standing == client.StandingIn && nora.founding(ruth).Taken })
+		w.accepts(corin, ruth)
+		w.talk(ruth, corin, nora)
+		w.agree(ruth, corin, nora)
+		w.sideRoom(2, corin, nora)
+	})
+}
+
+// TestFoundedInTroubles: while the network and computers fail, a room is founded
+// again, and all come in.
+func TestFoundedInTroubles(t *testing.T) {
+	for i := range schedules() {
+		play(t, *seedFlag+400+uint64(i), func(w *World) {
+			ruth, halden, corin := table(w)
+			w.garbage(halden, 1, ruth, corin)
+			w.Faults(Faults{Refuse: 20, Cut: 20, Delay: 50, Repeat: 50})
+			troubles := func() {
+				for range 4 {
+					time.Sleep(time.Duration(w.Rand.IntN(2000)) * time.Millisecond)
+					if n := w.Rand.IntN(5); n < 4 {
+						[]*Person{ruth, corin}[n%2].Crash()
+					} else {
+						w.CrashRelay()
+					}
+				}
+			}
+			troubles()
+			w.Until("Ruth may found", func() bool { l := ruth.Dialogue().Lost; return l != nil && l.MayFound })
+			ruth.found()
+			troubles()
+			w.accepts(corin, ruth)
+			troubles()
+			w.Faults(Faults{})
+			w.talk(ruth, corin)
+			w.agree(ruth, corin)
+		})
+	}
 }
