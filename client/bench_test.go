@@ -61,7 +61,7 @@ func benchVault(b *testing.B, seen bool) (Options, *vault.Key) {
 			by := m.state.Seats[i%len(m.state.Seats)].ID
 			say := dialogue.Say{Text: fmt.Sprintf("Line %d of the talks on the upper Orva, and on who opens which gate.", i)}
 			e := dialogue.NewEvent(dialogue.KindSay, m.c.minute(), say)
-			n := dialogue.Note{Kind: dialogue.NoteSaid, By: by, Seat: by, Event: e.ID, What: e.Kind}
+			n := dialogue.Note{Kind: dialogue.NoteSaid, By: by, Seat: by, Event: e.ID(by), What: e.Kind}
 			if err := m.said(sp, n, say, dialogue.Entry{Author: by, Event: &e}); err != nil {
 				return err
 			}

@@ -239,11 +239,11 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 // one knew oneself before one was lost. It is not taken.
 func (m *member) falsePast(sp *vault.Space, h *heldEntry) error {
 	event, err := dialogue.ParseEvent(h.Event)
-	if err != nil || slices.ContainsFunc(m.alarming, func(r record) bool { return r.ID == event.ID }) {
+	if err != nil || slices.ContainsFunc(m.alarming, func(r record) bool { return r.ID == event.ID(h.Author) }) {
 		return err
 	}
-	n := dialogue.Note{Kind: dialogue.NoteCharter, By: h.Author, Event: event.ID, What: event.Kind}
-	return m.record(sp, n, record{ID: event.ID}, dialogue.Entry{Author: h.Author, Event: &event})
+	n := dialogue.Note{Kind: dialogue.NoteCharter, By: h.Author, Event: event.ID(h.Author), What: event.Kind}
+	return m.record(sp, n, record{ID: n.Event}, dialogue.Entry{Author: h.Author, Event: &event})
 }
 
 // charterGiven compares a charter with one's own fold. A false one raises an

@@ -236,6 +236,9 @@ func (c *Client) load() error {
 		if err := m.reload(); err != nil {
 			return fmt.Errorf("dialogue %s: %w", m.id, err)
 		}
+		if err := m.dropHalves(); err != nil {
+			return fmt.Errorf("dialogue %s: %w", m.id, err)
+		}
 		c.members[m.id] = m
 		c.order = append(c.order, m.id)
 	}

@@ -99,7 +99,7 @@ func (m *member) forgetLine(sp *vault.Space, r dialogue.Room, seq uint64) error 
 	if err != nil {
 		return err
 	}
-	for _, key := range [][]byte{messageKey(r, seq), indexKey(r, rec.Seat, rec.ID), numbered(keyAlarm, seq)} {
+	for _, key := range [][]byte{messageKey(r, seq), indexKey(r, rec.ID), numbered(keyAlarm, seq)} {
 		if err := sp.Delete(key); err != nil {
 			return err
 		}

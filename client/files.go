@@ -69,7 +69,7 @@ func (m *member) storeFile(id dialogue.EventID, name string, r io.Reader) (*dial
 			err = ErrFileEmpty
 		}
 		if err != nil {
-			return nil, errors.Join(err, m.dropFile(id))
+			return nil, errors.Join(err, m.dropHalf(id))
 		}
 	}
 	hash.Sum(f.Hash[:0])
@@ -83,6 +83,11 @@ func (m *member) storeSome(id dialogue.EventID, i int, some []byte) error {
 		if err != nil {
 			return err
 		}
+		if i == 0 {
+			if err := sp.Put(halfKey(id), []byte{}); err != nil {
+				return err
+			}
+		}
 		for part := range slices.Chunk(some, channel.FilePart) {
 			if err := sp.Put(partKey(id, i), part); err != nil {
 				return err
@@ -93,14 +98,44 @@ func (m *member) storeSome(id dialogue.EventID, i int, some []byte) error {
 	})
 }
 
-func (m *member) dropFile(id dialogue.EventID) error {
+// dropHalf deletes a file whose message did not get into the outbox.
+func (m *member) dropHalf(id dialogue.EventID) error {
 	return m.c.v.Update(func(tx *vault.Tx) error {
 		sp, err := tx.Dialogue(m.vid)
 		if err != nil {
 			return err
 		}
-		return sp.DeletePrefix(append([]byte(keyFile), id[:]...))
+		if _, err := sp.Get(halfKey(id)); errors.Is(err, vault.ErrNotFound) {
+			return nil
+		}
+		return forgetFile(sp, id)
 	})
+}
+
+func halfKey(id dialogue.EventID) []byte { return append([]byte(keyHalf), id[:]...) }
+
+func forgetFile(sp *vault.Space, id dialogue.EventID) error {
+	return errors.Join(sp.Delete(halfKey(id)), sp.DeletePrefix(append([]byte(keyFile), id[:]...)))
+}
+
+// dropHalves deletes what a crash left of files that were being taken in.
+func (m *member) dropHalves() error {
+	var halves []dialogue.EventID
+	err := m.view(func(sp *vault.Space) error {
+		for p, err := range scan(sp, []byte(keyHalf), scanOptions{}) {
+			if err != nil {
+				return err
+			}
+			var id dialogue.EventID
+			copy(id[:], p.Key[len(keyHalf):])
+			halves = append(halves, id)
+		}
+		return nil
+	})
+	for _, id := range halves {
+		err = errors.Join(err, m.dropHalf(id))
+	}
+	return err
 }
 
 // filesOnce uploads what waits, then waits for more.
@@ -147,7 +182,7 @@ func (m *member) uploadPart(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	i, cell, err := m.filePartCell(it, event.ID, key)
+	i, cell, err := m.filePartCell(it, event.ID(m.acct.Me), key)
 	if err != nil || cell == nil {
 		return err
 	}
@@ -245,7 +280,7 @@ func (m *member) fileOf(event dialogue.EventID) (f *dialogue.File, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, it := range m.out {
-		if e, err := dialogue.ParseEvent(it.Event); err == nil && it.File != nil && e.ID == event {
+		if e, err := dialogue.ParseEvent(it.Event); err == nil && it.File != nil && e.ID(m.acct.Me) == event {
 			return &it.File.File, nil
 		}
 	}

@@ -7,6 +7,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/vault"
 )
 
 // TestDiscardWhileUploading: a file that was taken back while a part of it was
@@ -111,3 +115,62 @@ func (w writer) Write(b []byte) (int, error) { return w(b) }
 type reader func([]byte) (int, error)
 
 func (r reader) Read(b []byte) (int, error) { return r(b) }
+
+// TestHalfAFile: a crash while a file is taken in leaves nothing of it, and a
+// message that can't go out leaves nothing of its file.
+func TestHalfAFile(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, _, _ := x.seated()
+	parts := func() (n int) {
+		ruth.mu.Lock()
+		defer ruth.mu.Unlock()
+		err := ruth.view(func(sp *vault.Space) error {
+			for _, prefix := range []string{keyFile, keyHalf} {
+				for _, err := range scan(sp, []byte(prefix), scanOptions{}) {
+					if err != nil {
+						return err
+					}
+					n++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	content := bytes.NewReader(make([]byte, 40_000))
+	_, err := ruth.c.Say(ctx, ruth.id, Draft{FileName: "a.pdf", File: reader(func(b []byte) (int, error) {
+		ruth.mu.Lock()
+		ruth.acct.Standing = StandingLost
+		ruth.mu.Unlock()
+		return content.Read(b)
+	})})
+	if !errors.Is(err, ErrNotSeated) || parts() != 0 {
+		t.Errorf("a message that can't go out: %v, %d parts", err, parts())
+	}
+	ruth.acct.Standing = StandingIn
+	id, err := ruth.c.Say(ctx, ruth.id, Draft{FileName: "a.pdf", File: bytes.NewReader(make([]byte, 40_000))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	had := parts()
+	if err := ruth.dropHalves(); err != nil || had != channel.FileParts(40_000) || parts() != had {
+		t.Errorf("of a file that waits %d parts were there, %d are, %v", had, parts(), err)
+	}
+	if err := ruth.c.Discard(ruth.id, id); err != nil || parts() != 0 {
+		t.Errorf("taken back: %d parts, %v", parts(), err)
+	}
+
+	if err := ruth.storeSome(dialogue.NewEventID(), 0, make([]byte, 3*channel.FilePart)); err != nil {
+		t.Fatal(err)
+	}
+	if n := parts(); n != 4 {
+		t.Fatalf("%d parts and marks are there", n)
+	}
+	if err := ruth.c.load(); err != nil || parts() != 0 { // as when a vault is opened
+		t.Errorf("after a crash %d are left, %v", parts(), err)
+	}
+}

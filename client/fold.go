@@ -134,7 +134,7 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 // said keeps a message, unless it has been shown: an event keeps its id when
 // it is made again.
 func (m *member) said(sp *vault.Space, n dialogue.Note, b dialogue.Say, e dialogue.Entry) error {
-	key := indexKey(n.Room, n.By, n.Event)
+	key := indexKey(n.Room, n.Event)
 	if _, err := sp.Get(key); err == nil {
 		return nil
 	} else if !errors.Is(err, vault.ErrNotFound) {
@@ -179,9 +179,8 @@ func messageKey(r dialogue.Room, seq uint64) []byte {
 	return wire.AppendU64([]byte{keyMessage[0], byte(r)}, seq)
 }
 
-func indexKey(r dialogue.Room, by dialogue.SeatID, id dialogue.EventID) []byte {
-	k := append([]byte{keyIndex[0], byte(r)}, id[:]...)
-	return append(k, by[:]...)
+func indexKey(r dialogue.Room, id dialogue.EventID) []byte {
+	return append([]byte{keyIndex[0], byte(r)}, id[:]...)
 }
 
 func packageKey(r dialogue.Room, seat dialogue.SeatID) []byte {
@@ -191,15 +190,16 @@ func packageKey(r dialogue.Room, seat dialogue.SeatID) []byte {
 // findMessage finds a message by its event id, in any room one sits in.
 func (m *member) findMessage(sp *vault.Space, id dialogue.EventID) (dialogue.Room, uint64, *record, error) {
 	for r := range dialogue.Room(maxRooms) {
-		prefix := append([]byte{keyIndex[0], byte(r)}, id[:]...)
-		for p, err := range scan(sp, prefix, scanOptions{Limit: 1}) {
-			if err != nil {
-				return 0, 0, nil, err
-			}
-			seq := wire.NewReader(p.Value).U64()
-			rec, err := m.message(sp, r, seq)
-			return r, seq, rec, err
+		b, err := sp.Get(indexKey(r, id))
+		if errors.Is(err, vault.ErrNotFound) {
+			continue
 		}
+		if err != nil {
+			return 0, 0, nil, err
+		}
+		seq := wire.NewReader(b).U64()
+		rec, err := m.message(sp, r, seq)
+		return r, seq, rec, err
 	}
 	return 0, 0, nil, ErrNoMessage
 }

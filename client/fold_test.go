@@ -10,8 +10,9 @@ import (
 	"parley/vault"
 )
 
-// TestShownOnce: what an author makes again under the same id, in another box
-// or with another ratchet step, is shown once; another's of that id as well.
+// TestShownOnce: what an author makes again under the same nonce, in another box
+// or with another ratchet step, is shown once. Somebody else's of that nonce is
+// another message: what answers the one never shows the other.
 func TestShownOnce(t *testing.T) {
 	x := newTable(t)
 	ruth, halden, corin := x.seated()
@@ -34,12 +35,22 @@ func TestShownOnce(t *testing.T) {
 	}
 	by := map[string]int{}
 	for _, m := range l {
-		if m.ID == event.ID {
+		if m.Text == "Once." && m.ID == event.ID(m.Seat) {
 			by[m.Name]++
 		}
 	}
 	if len(by) != 2 || by["Halden"] != 1 || by["Corin"] != 1 {
-		t.Errorf("of one id are shown %v", by)
+		t.Errorf("of one nonce are shown %v", by)
+	}
+	for _, author := range []*member{halden, corin} {
+		ruth.mu.Lock()
+		var q *Quote
+		err := ruth.view(func(sp *vault.Space) error { q = ruth.quote(sp, event.ID(author.acct.Me)); return nil })
+		name := ruth.nameOf(author.acct.Me)
+		ruth.mu.Unlock()
+		if err != nil || q.Name != name {
+			t.Errorf("an answer to %s quotes %+v, %v", name, q, err)
+		}
 	}
 }
 

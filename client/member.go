@@ -132,7 +132,7 @@ const (
 	keyItem     = "o" // + number
 	keyCells    = "p" // + number + index: cells of an item
 	keyMessage  = "m" // + room + seq
-	keyIndex    = "i" // + room + author + event id: seq
+	keyIndex    = "i" // + room + event id: seq
 	keySkeleton = "b" // + epoch: the skeleton newcomers of that epoch get
 	keyHeld     = "h" // + number: entries that wait for the charter, or for its confirmation
 	keyPast     = "y" // + hash: a skeleton that differs from the one taken
@@ -142,6 +142,7 @@ const (
 	keyPost     = "q" // + seat: what a card's holder posted
 	keyReading  = "v" // + event id
 	keyFile     = "f" // + event id + part
+	keyHalf     = "u" // + event id: a file that is being taken in, before its message is
 	keyAlarm    = "z" // + seq: a record that is an alarm
 	keyOld      = "w" // + id: a box that was read to its end
 	keyFounding = "g" // + founder: a founding again

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -30,40 +31,51 @@ func (c *Client) Say(ctx context.Context, id ID, d Draft) (dialogue.EventID, err
 		return dialogue.EventID{}, err
 	}
 	event := dialogue.NewEvent(dialogue.KindSay, c.minute(), dialogue.Say{Text: d.Text, ReplyTo: d.ReplyTo})
+	eventID := event.ID(m.acct.Me)
 	if len(d.Text) > wire.MaxText || !utf8.ValidString(d.Text) || strings.TrimSpace(d.Text) == "" && d.File == nil {
-		return event.ID, ErrText
+		return eventID, ErrText
 	}
 	if err := m.maySay(d.Room); err != nil {
-		return event.ID, err
+		return eventID, err
 	}
 	it := &item{Kind: itemEvent, Room: d.Room, Readers: d.Readers}
 	if d.File != nil {
-		f, err := m.storeFile(event.ID, d.FileName, d.File)
+		f, err := m.storeFile(eventID, d.FileName, d.File)
 		if err != nil {
-			return event.ID, err
+			return eventID, err
 		}
 		it.File = &fileItem{File: *f}
 		event.Body = wire.Marshal(dialogue.Say{Text: d.Text, ReplyTo: d.ReplyTo, File: f})
 	}
 	it.Event = event.Marshal()
+	if err := m.say(it, eventID); err != nil {
+		return eventID, errors.Join(err, m.dropHalf(eventID))
+	}
+	m.toPost.ring()
+	m.toMove.ring()
+	return eventID, nil
+}
+
+// say puts a message into the outbox.
+func (m *member) say(it *item, id dialogue.EventID) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.seated(); err != nil {
-		return event.ID, err
+		return err
 	}
 	if it.Readers == nil {
-		it.Readers = m.readers(d.Room)
+		it.Readers = m.readers(it.Room)
 	}
-	err = m.update(func(sp *vault.Space) error {
+	defer m.changed(it.Room)
+	return m.update(func(sp *vault.Space) error {
+		if err := sp.Delete(halfKey(id)); err != nil {
+			return err
+		}
 		if err := m.enqueue(sp, it); err != nil {
 			return err
 		}
 		return m.makeNow(sp)
 	})
-	m.toPost.ring()
-	m.toMove.ring()
-	m.changed(d.Room)
-	return event.ID, err
 }
 
 // maySay tells whether a message may be written for a room now. One that has
@@ -100,7 +112,7 @@ func (m *member) itemOf(event dialogue.EventID) *item {
 		if it.Readers == nil {
 			continue
 		}
-		if e, err := dialogue.ParseEvent(it.Event); err == nil && e.ID == event {
+		if e, err := dialogue.ParseEvent(it.Event); err == nil && e.ID(m.acct.Me) == event {
 			return it
 		}
 	}
@@ -145,7 +157,7 @@ func (c *Client) Discard(id ID, event dialogue.EventID) error {
 		return ErrNoMessage
 	}
 	err = m.update(func(sp *vault.Space) error {
-		if err := sp.DeletePrefix(append([]byte(keyFile), event[:]...)); err != nil {
+		if err := forgetFile(sp, event); err != nil {
 			return err
 		}
 		return m.drop(sp, it)
@@ -330,7 +342,7 @@ func (m *member) waiting(sp *vault.Space, r dialogue.Room, l *[]Message) error {
 		}
 		say, _ := decodeBody[dialogue.Say](e)
 		msg := Message{
-			ID: e.ID, Room: r, Seat: m.acct.Me, Name: m.nameOf(m.acct.Me), Side: m.sideOf(m.acct.Me), Mine: true,
+			ID: e.ID(m.acct.Me), Room: r, Seat: m.acct.Me, Name: m.nameOf(m.acct.Me), Side: m.sideOf(m.acct.Me), Mine: true,
 			Kind: KindMessage, Text: say.Text, Time: minuteTime(e.Time), State: StateWaiting, ReplyTo: m.quote(sp, say.ReplyTo),
 		}
 		if it.File != nil {

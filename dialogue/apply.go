@@ -112,7 +112,7 @@ type fold struct {
 func (f *fold) note(k NoteKind, seat SeatID, body any) {
 	n := Note{Kind: k, Room: f.e.Room, By: f.e.Author, Seat: seat, Body: body}
 	if f.e.Event != nil {
-		n.Event, n.What = f.e.Event.ID, f.e.Event.Kind
+		n.Event, n.What = f.e.Event.ID(f.e.Author), f.e.Event.Kind
 	}
 	f.notes = append(f.notes, n)
 }
@@ -310,7 +310,7 @@ func (f *fold) verify(v Verify) Reason {
 	if len(f.s.Readings) == maxReadings {
 		f.s.Readings = slices.Clone(f.s.Readings[1:])
 	}
-	f.s.Readings = add(f.s.Readings, VerifyState{ID: f.e.Event.ID, Reader: f.e.Author, Epoch: f.s.Epoch})
+	f.s.Readings = add(f.s.Readings, VerifyState{ID: f.e.Event.ID(f.e.Author), Reader: f.e.Author, Epoch: f.s.Epoch})
 	f.note(NoteVerify, f.e.Author, v)
 	return ReasonNone
 }

@@ -2,6 +2,7 @@ package dialogue
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 
@@ -23,7 +24,8 @@ func (id SeatID) String() string { return hex.EncodeToString(id[:]) }
 // IsZero tells whether id names no seat.
 func (id SeatID) IsZero() bool { return id == SeatID{} }
 
-// An EventID is random and stays when an event has to be made again.
+// An EventID names an event and its author: nobody can make an event that has
+// another's id. It stays when an event has to be made again.
 type EventID [16]byte
 
 // NewEventID returns a random EventID.
@@ -86,12 +88,22 @@ const Version = 1
 // An Event is one thing said, in the envelope that every kind shares.
 // Time is its author's claim, in minutes since 1970.
 type Event struct {
-	_    struct{} `cbor:",toarray"`
-	V    uint8
-	Kind Kind
-	ID   EventID
-	Time uint64
-	Body cbor.RawMessage
+	_     struct{} `cbor:",toarray"`
+	V     uint8
+	Kind  Kind
+	Nonce [16]byte
+	Time  uint64
+	Body  cbor.RawMessage
+}
+
+// ID is the event's id as one of author's.
+func (e *Event) ID(author SeatID) (id EventID) {
+	h := sha256.New()
+	h.Write([]byte("parley event id v1\x00"))
+	h.Write(author[:])
+	h.Write(e.Nonce[:])
+	copy(id[:], h.Sum(nil))
+	return id
 }
 
 // Sizes of what an event holds, in bytes.
@@ -105,9 +117,11 @@ const (
 	maxRoomGroup = 64
 )
 
-// NewEvent makes an event of kind k with a random id.
+// NewEvent makes an event of kind k with a random nonce.
 func NewEvent(k Kind, minute uint64, body any) Event {
-	return Event{V: Version, Kind: k, ID: NewEventID(), Time: minute, Body: wire.Marshal(body)}
+	e := Event{V: Version, Kind: k, Time: minute, Body: wire.Marshal(body)}
+	rand.Read(e.Nonce[:])
+	return e
 }
 
 // Marshal encodes the event (deterministic CBOR).

@@ -259,8 +259,8 @@ func (p *player) plenary(by, verb string, args []string) {
 func (p *player) event(by string, r Room, members []SeatID, k Kind, body any) {
 	p.events++
 	ev := Event{V: Version, Kind: k, Time: p.minute, Body: wire.Marshal(body)}
-	copy(ev.ID[:], wire.AppendU64(nil, p.events))
-	p.last = ev.ID
+	copy(ev.Nonce[:], wire.AppendU64(nil, p.events))
+	p.last = ev.ID(id(by))
 	p.apply(Entry{Room: r, Author: id(by), Event: &ev, Members: members})
 }
 
