@@ -252,6 +252,18 @@ func TestEverySentence(t *testing.T) {
 	if w.Silence(client.Seat{Name: "A"}, day) != "" || w.Still(client.Dialogue{}, day) != "" {
 		t.Error("nothing is said as something")
 	}
+	seats := []client.Seat{{Name: "B"}, {Name: "C"}}
+	for _, x := range []client.LostRoom{{By: seats[0]}, {By: seats[0], Said: seats, Silent: seats, Founders: seats}, {Said: seats[:1], Silent: seats[:1], MayFound: true}} {
+		for _, s := range w.LostRoom(x) {
+			check("a room that is lost", s)
+		}
+	}
+	for _, f := range []client.Founding{{Founder: seats[0], Same: true, Members: seats, Later: seats}, {Mine: true, Taken: true, Unheard: []string{"B"}},
+		{Founder: seats[0], Differences: []client.Difference{{Kind: client.DifferenceMore, Name: "D"}}}} {
+		for _, s := range w.Founding(f) {
+			check("a founding", s)
+		}
+	}
 	for r := client.LossOlder; r <= client.LossCharter; r++ {
 		check("a loss of the room", w.Problem(&client.LostError{Reason: r, By: "A"}))
 	}
