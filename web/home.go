@@ -25,6 +25,7 @@ type entry struct {
 	Alarms          int
 	Ended           bool
 	ComesBack       bool // by itself
+	Found           bool // the room may have to be founded again
 	Standing        client.Standing
 }
 
@@ -64,6 +65,7 @@ func entryOf(d client.Dialogue, w *words.Words) entry {
 	case client.StandingLost:
 		var lost *client.LostError
 		e.Sentence, e.ComesBack = w.Problem(d.Problem), errors.As(d.Problem, &lost) && lost.Reason != client.LossReplaced
+		e.Waits, e.Found = waitsOf(d, w), d.Lost != nil || len(d.Foundings) > 0
 		return e
 	}
 	if laying(d) {

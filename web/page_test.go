@@ -165,7 +165,11 @@ var allPages = map[string][]string{
 	"/d/22222222/":                            {"You have used your card"},
 	"/d/44444444/":                            {"What Corin Vash did in the room cannot be opened", "You need do nothing", "Read what was said before"},
 	"/d/55555555/":                            {"Another copy of what Parley keeps has taken this seat"},
-	"/d/33333333/":                            {"You have left this dialogue", "Remove this dialogue from this computer"},
+	"/d/66666666/":                            {"What Halden Royce did in the room cannot be opened", "Who else has lost the room"},
+	"/d/66666666/found": {"Ruth Abernay has founded the room again, without Halden Royce", "orchard", "Whose voice do you hear?", "The words are being worked out",
+		"that is not the one known", "The ground rules are others", "have not said so", "You may found the room again"},
+	"/d/66666666/found/again": {"Found the room again", "The seat of Halden Royce is left empty", "Not yet"},
+	"/d/33333333/":            {"You have left this dialogue", "Remove this dialogue from this computer"},
 }
 
 func sid(n byte) string { return seatID(n).String() }
@@ -465,11 +469,50 @@ func TestCharters(t *testing.T) {
 	}
 }
 
+// TestFoundingAgain: what nobody can open is founded again by who may, after a
+// page that says what that does; others go there with the sixth word.
+func TestFoundingAgain(t *testing.T) {
+	const path = "/d/66666666"
+	_, o, v := openedApp(t)
+	v.shows(v.get("/"), 200, "Ruth Abernay has founded the room again: compare words")
+	v.shows(v.get(path+"/found?by="+sid(1)), 200, `value="`+sid(1)+`" checked`)
+	v.shows(v.post(path+"/found/accept", "voice", "", "last", ""), 422, "Say whose voice", "Type the")
+	v.shows(v.post(path+"/found/accept", "voice", sid(1), "last", "wrong"), 422, "“wrong” is not the word", "nothing has changed")
+	v.shows(v.post(path+"/found/accept", "voice", sid(6), "last", sixWords[5]), 422, "There is no such room founded again")
+	if o.d.list[6].Standing != client.StandingLost {
+		t.Fatal("a wrong word leads somewhere")
+	}
+	v.shows(v.leads(v.post(path+"/found/accept", "voice", sid(1), "last", " "+strings.ToUpper(sixWords[5])), "/?said=accepted"), 200, "You have accepted it")
+	page := v.shows(v.get(path+"/found"), 200, "Ruth Abernay has founded the room again", sixWords[5])
+	if has(page, "id=\"accept\"") {
+		t.Error("it can be accepted again")
+	}
+	v.shows(v.get(path+"/found/again"), 409, "has not lost the room")
+	v.shows(v.post(path+"/found/again"), 409, "has not lost the room")
+
+	_, o, v = openedApp(t)
+	v.shows(v.leads(v.post(path+"/found/again"), path+"/found?said=founded"), 200, "You have founded the room again, without Halden Royce", sixWords[5],
+		"Not heard there yet: Ruth Abernay and Corin Vash")
+	if o.d.list[6].Standing != client.StandingIn {
+		t.Error("not founded")
+	}
+
+	_, o, v = openedApp(t)
+	o.d.list[6].Lost.MayFound = false
+	v.shows(v.get(path+"/found"), 200, "The room can be founded again by")
+	page = v.shows(v.get(path+"/found/again"), 200, "cannot be founded again by you")
+	if has(page, "<button class=\"button grave\"") {
+		t.Error("who may not is offered to")
+	}
+	v.shows(v.post(path+"/found/again"), 422, "give that to somebody else")
+	v.shows(v.get(orvaPath+"/found"), 200, "Nobody has founded the room again")
+}
+
 func TestLeaveAndForget(t *testing.T) {
 	_, o, v := openedApp(t)
 	v.shows(v.leads(v.post(orvaPath+"/leave"), "/?said=left"), 200, "You have left.")
 	v.leads(v.post(orvaPath+"/forget"), "/?said=forgotten")
-	if len(o.d.list) != 5 {
+	if len(o.d.list) != 6 {
 		t.Error("not forgotten")
 	}
 	v.shows(v.get(orvaPath+"/r/0"), 404, "There is no such dialogue")
