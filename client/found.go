@@ -311,12 +311,11 @@ func (m *member) enterFounding(sp *vault.Space, j *judged, group *mls.Group) err
 // that was lost, or founded again by a founding that was accepted, and is not by
 // somebody who left one out.
 func (m *member) rightWelcome(group *mls.Group, by mls.Member) bool {
-	signer := seatOf(by.Identity)
-	a := m.acct.Away
-	if m.acct.Group != nil && !bytes.Equal(m.acct.Group, group.GroupID()) || !signer.IsZero() && signer == a.By {
+	if m.acct.Group != nil && !bytes.Equal(m.acct.Group, group.GroupID()) {
 		return false
 	}
-	return !slices.ContainsFunc(a.Posts, func(p doorPost) bool { return p.named() == signer && !signer.IsZero() })
+	signer := seatOf(by.Identity)
+	return !slices.ContainsFunc(m.acct.Away.Posts, func(p doorPost) bool { return !signer.IsZero() && p.named() == signer })
 }
 
 // named is whom a post of one's own says to have left one out.

@@ -307,6 +307,7 @@ func TestFalseGroup(t *testing.T) {
 	whole, welcome := group(ruth, nil, -1)
 	for name, made := range map[string]func() (*mls.Group, []byte){
 		"somebody more":                     func() (*mls.Group, []byte) { return group(ruth, spy, -1) },
+		"another in somebody's place":       func() (*mls.Group, []byte) { return group(ruth, spy, 1) },
 		"somebody less":                     func() (*mls.Group, []byte) { return group(ruth, nil, 1) },
 		"somebody else's":                   func() (*mls.Group, []byte) { return group(nora, nil, 1) },
 		"not even oneself":                  func() (*mls.Group, []byte) { return group(ruth, nil, 0) },
