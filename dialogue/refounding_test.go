@@ -3,6 +3,7 @@ package dialogue
 import (
 	"bytes"
 	"crypto/ed25519"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -293,4 +294,21 @@ func FuzzFounding(f *testing.F) {
 			t.Error("it is accepted") // one sits there alone
 		}
 	})
+}
+
+// TestVectors: what docs/wire.md gives as examples.
+func TestVectors(t *testing.T) {
+	o := Open{Sides: []string{"North", "South"}, Rules: Preset(TrackTwo), Convenor: SeatID{1, 1, 1, 1, 1, 1, 1, 1}, Name: "Ruth", Suite: 0xF768}
+	ev := NewEvent(KindOpen, 29_000_000, o)
+	s, _ := Apply(nil, Entry{Author: o.Convenor, Event: &ev})
+	f := Founding{Founder: SeatID{1}, Without: SeatID{2}, Time: 29_000_000, Group: []byte{3}, Nonce: [16]byte{4}}
+	for _, x := range []struct{ what, got, want string }{
+		{"skeleton", fmt.Sprintf("%x", s.Digest()), "7e492220d4d77b399c2671edffaffe60be847dc31cd289193718bec5221907bb"},
+		{"founding", fmt.Sprintf("%x", f.Hash()), "c6fd3cf9d5f933a889fc89cd006f7007711170456c894dbbb2296069713ef885"},
+		{"words", strings.Join(f.Words("en"), " "), "swap screen news because use actress"},
+	} {
+		if x.got != x.want {
+			t.Errorf("%s: %s, not %s", x.what, x.got, x.want)
+		}
+	}
 }

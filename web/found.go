@@ -111,7 +111,7 @@ func (a *App) postAcceptFounding(q *request) (result, error) {
 	w := a.words()
 	s, err := seatOf(d, f.Get("voice"))
 	if err != nil {
-		f.fault("voice", w.T("problem.novoice"))
+		f.fault("voice", w.T("problem.noroomchosen"))
 	}
 	if f.line("last") == "" {
 		f.fault("last", w.T("problem.noword"))

@@ -166,7 +166,7 @@ var allPages = map[string][]string{
 	"/d/44444444/":                            {"What Corin Vash did in the room cannot be opened", "You need do nothing", "Read what was said before"},
 	"/d/55555555/":                            {"Another copy of what Parley keeps has taken this seat"},
 	"/d/66666666/":                            {"What Halden Royce did in the room cannot be opened", "Who else has lost the room"},
-	"/d/66666666/found": {"Ruth Abernay has founded the room again, without Halden Royce", "orchard", "Whose voice do you hear?", "The words are being worked out",
+	"/d/66666666/found": {"Ruth Abernay has founded the room again, without Halden Royce", "orchard", "Whose room do you go to?", "The words are being worked out",
 		"that is not the one known", "The ground rules are others", "have not said so", "You may found the room again"},
 	"/d/66666666/found/again": {"Found the room again", "The seat of Halden Royce is left empty", "Not yet"},
 	"/d/33333333/":            {"You have left this dialogue", "Remove this dialogue from this computer"},
@@ -476,7 +476,7 @@ func TestFoundingAgain(t *testing.T) {
 	_, o, v := openedApp(t)
 	v.shows(v.get("/"), 200, "Ruth Abernay has founded the room again: compare words")
 	v.shows(v.get(path+"/found?by="+sid(1)), 200, `value="`+sid(1)+`" checked`)
-	v.shows(v.post(path+"/found/accept", "voice", "", "last", ""), 422, "Say whose voice", "Type the")
+	v.shows(v.post(path+"/found/accept", "voice", "", "last", ""), 422, "Choose whose room", "Type the")
 	v.shows(v.post(path+"/found/accept", "voice", sid(1), "last", "wrong"), 422, "“wrong” is not the word", "nothing has changed")
 	v.shows(v.post(path+"/found/accept", "voice", sid(6), "last", sixWords[5]), 422, "There is no such room founded again")
 	if o.d.list[6].Standing != client.StandingLost {
