@@ -35,7 +35,7 @@ type lostLine struct {
 }
 
 func (a *app) foundCommand() *cobra.Command {
-	var yes bool
+	var yes, giveUp bool
 	cmd := &cobra.Command{
 		Use: "found DIALOGUE [SEAT WORD]",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -46,7 +46,11 @@ func (a *app) foundCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "")
+	cmd.Flags().BoolVar(&giveUp, "give-up", false, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if yes && giveUp || len(args) > 1 && (yes || giveUp) {
+			return usage("cli.error.foundone")
+		}
 		return a.with(cmd, func(s *session) error {
 			d, err := s.find(args[0])
 			if err != nil {
@@ -60,6 +64,8 @@ func (a *app) foundCommand() *cobra.Command {
 				return s.acceptFounding(d.ID, args[1], args[2])
 			case yes:
 				return s.foundAgain(d.ID)
+			case giveUp:
+				return s.leaveFounding(d.ID)
 			}
 			return s.showFoundings(d.ID)
 		})
@@ -75,6 +81,18 @@ func (s *session) foundAgain(id client.ID) error {
 	if _, err := s.deliver(id); err != nil {
 		return err
 	}
+	return s.showFoundings(id)
+}
+
+// leaveFounding gives up a founding, and says how one stands then.
+func (s *session) leaveFounding(id client.ID) error {
+	if err := s.LeaveFounding(s.ctx, id); err != nil {
+		return err
+	}
+	if _, err := s.deliver(id); err != nil {
+		return err
+	}
+	s.a.tell("cli.found.left")
 	return s.showFoundings(id)
 }
 

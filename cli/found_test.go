@@ -123,6 +123,20 @@ func TestFoundAgain(t *testing.T) {
 	if json.Unmarshal([]byte(out), &read) != nil || !read.Mine || !read.Taken || len(read.Words) != 6 || read.Without != "Halden" {
 		t.Fatalf("%s", out)
 	}
+	if err := ruth.leaveFounding(ruth.id()); codeOf(err) != exitWaiting {
+		t.Errorf("given up: %v", err)
+	}
+	if err := ruth.leaveFounding(ruth.id()); codeOf(err) != exitRules {
+		t.Errorf("given up twice: %v", err)
+	}
+	syncs(t, ruth)
+	ruth.printed()
+	if err := ruth.foundAgain(ruth.id()); err != nil { // and once more
+		t.Fatal(err)
+	}
+	if out, _ = ruth.printed(); json.Unmarshal([]byte(out), &read) != nil {
+		t.Fatalf("%s", out)
+	}
 	syncs(t, corin)
 	err = corin.showFoundings(corin.id())
 	out, problem = corin.printed()

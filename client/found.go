@@ -91,7 +91,7 @@ func (m *member) newFounding() ([]byte, *mls.Group, error) {
 	}
 	former := m.state.Marshal()
 	f := dialogue.Founding{
-		Founder: m.acct.Me, Without: a.By, Time: m.c.minute(), Former: hashOf(former), Group: group.GroupID(),
+		Founder: m.acct.Me, Without: a.By, Time: uint64(m.c.opt.Now().UnixMilli()), Former: hashOf(former), Group: group.GroupID(),
 		Key: group.SignatureKey().Public(), Members: members, Welcome: hashOf(welcome),
 	}
 	rand.Read(f.Nonce[:])
@@ -221,6 +221,47 @@ func (m *member) acceptFounding(founder dialogue.SeatID, hash dialogue.Hash) err
 	return err
 }
 
+// LeaveFounding gives up a founding that nobody but its founder and this person
+// entered: somebody turned out to be in the room that was lost, and brings the
+// others back there. ErrNotLost: it is too late for that, or nothing was founded.
+func (c *Client) LeaveFounding(ctx context.Context, id ID) error {
+	m, err := c.member(id)
+	if err != nil {
+		return err
+	}
+	if err := m.leaveFounding(); err != nil {
+		return err
+	}
+	return offline(m.push(ctx))
+}
+
+func (m *member) leaveFounding() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.acct.Refounding
+	if r == nil || r.Settled || !m.chooses() {
+		return ErrNotLost
+	}
+	former := m.former
+	return m.update(func(sp *vault.Space) error {
+		if m.log != nil {
+			if err := m.leaveLog(sp); err != nil {
+				return err
+			}
+		}
+		m.door = nil // a Welcome may lie there that was passed over
+		m.state, m.stored = former, former.Marshal()
+		m.acct.Door, m.acct.Group, m.acct.Refounding, m.former = r.Door, r.Group, nil, nil
+		m.changed(dialogue.Plenary)
+		own := sp.Put([]byte(keyState), m.stored)
+		if r.Founder != m.acct.Me {
+			return own
+		}
+		delete(m.foundings, r.Founder)
+		return errors.Join(own, sp.Delete(foundingKey(r.Founder)))
+	})
+}
+
 // joinFounding opens the Welcome of a founding; nil where it is not for this
 // seat. Words bind the founder to what it told. This binds the group to it.
 func (m *member) joinFounding(j *judged) (*mls.Group, error) {
@@ -261,9 +302,9 @@ func (m *member) joinFounding(j *judged) (*mls.Group, error) {
 
 // accept goes by a founding from now on.
 func (m *member) accept(sp *vault.Space, j *judged, content []byte) error {
-	known, door := m.known(), m.acct.Door
-	if m.acct.Refounding != nil {
-		door = m.acct.Refounding.Door
+	known, door, lost := m.known(), m.acct.Door, m.acct.Group
+	if r := m.acct.Refounding; r != nil {
+		door, lost = r.Door, r.Group
 	}
 	if m.log != nil {
 		if err := m.leaveLog(sp); err != nil { // another that was accepted, and that nobody entered
@@ -273,7 +314,7 @@ func (m *member) accept(sp *vault.Space, j *judged, content []byte) error {
 	f := j.founding()
 	m.former, m.state, m.stored = known, j.state, j.state.Marshal()
 	m.acct.Door = door
-	m.acct.Refounding, m.acct.Group = &refounding{Founder: f.Founder, Hash: j.hash, Door: door}, f.Group
+	m.acct.Refounding, m.acct.Group = &refounding{Founder: f.Founder, Hash: j.hash, Door: door, Group: lost}, f.Group
 	m.foundings[f.Founder] = j
 	m.changed(dialogue.Plenary)
 	n := dialogue.Note{Kind: NoteFoundedAgain, By: f.Founder, Seat: f.Without}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"parley/channel"
 	"parley/dialogue"
@@ -316,7 +317,7 @@ func TestFalseGroup(t *testing.T) {
 	} {
 		g, w := made()
 		former := ruth.state.Marshal()
-		f := dialogue.Founding{Founder: ruth.acct.Me, Without: a.By, Time: ruth.c.minute(), Former: hashOf(former), Group: g.GroupID(),
+		f := dialogue.Founding{Founder: ruth.acct.Me, Without: a.By, Time: 1, Former: hashOf(former), Group: g.GroupID(),
 			Key: g.SignatureKey().Public(), Welcome: hashOf(w)}
 		for _, r := range members {
 			kp, err := mls.ParseKeyPackage(r.Package)
@@ -363,8 +364,43 @@ func TestTwoFoundings(t *testing.T) {
 			t.Errorf("%s is %s, and sees %+v", m.c.Profile().Name, m.acct.Standing, m.show().Foundings)
 		}
 	}
+	if err := corin.c.LeaveFounding(ctx, corin.id); !errors.Is(err, ErrNotLost) {
+		t.Errorf("a founder whose room others entered gives it up: %v", err)
+	}
 	if err := corin.c.AcceptFounding(ctx, corin.id, ruth.acct.Me, "any"); !errors.Is(err, ErrNoFounding) {
 		t.Errorf("a founder whose room others entered leaves it: %v", err)
+	}
+}
+
+// TestLeaveFounding: a founding that nobody entered is given up, and its founder
+// comes back into the room that was lost, where somebody was all the time.
+func TestLeaveFounding(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin, nora := x.four()
+	x.leftOut(halden, ruth, corin)
+	x.founds(ruth)
+	x.sync(ruth, corin)
+	x.clocks(ruth, halden, corin, nora)
+	for range 4 { // turns are waited for
+		x.pass(time.Minute)
+		x.sync(nora, halden, corin)
+	}
+	if corin.acct.Standing != StandingIn || corin.state.Refounded.N != 0 {
+		t.Fatalf("Corin is %s", corin.acct.Standing)
+	}
+	if err := ruth.c.LeaveFounding(ctx, ruth.id); err != nil {
+		t.Fatal(err)
+	}
+	if err := ruth.c.LeaveFounding(ctx, ruth.id); !errors.Is(err, ErrNotLost) {
+		t.Errorf("it is given up twice: %v", err)
+	}
+	for range 4 {
+		x.pass(time.Minute)
+		x.sync(ruth, nora, corin, halden)
+	}
+	if ruth.acct.Standing != StandingIn || ruth.state.Digest() != nora.state.Digest() || len(ruth.show().Foundings) != 0 || len(ruth.show().Alarms) != 0 {
+		t.Errorf("Ruth is %s", ruth.acct.Standing)
 	}
 }
 

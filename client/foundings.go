@@ -35,6 +35,7 @@ type refounding struct {
 	Founder dialogue.SeatID
 	Hash    dialogue.Hash
 	Door    dialogue.Key // one's own, at which others look for one until it is settled: it has moved since
+	Group   []byte       // of the room as it was lost
 	Settled bool
 }
 
@@ -205,7 +206,7 @@ func (m *member) settleFounding() error {
 		})
 	}
 	j := m.foundings[r.Founder]
-	if j == nil || len(m.unheardSince()) == 0 || m.c.minute() > j.founding().Time+doorDays*dialogue.MinutesPerDay {
+	if j == nil || len(m.unheardSince()) == 0 || m.c.opt.Now().After(time.UnixMilli(int64(j.founding().Time)).AddDate(0, 0, doorDays)) {
 		return m.update(m.forgetFoundings)
 	}
 	return nil

@@ -29,6 +29,7 @@ type Founding struct {
 	Same        bool   // it goes on from the very past that is known here
 	Differences []Difference
 	Taken       bool     // it counts here: this person accepted it, or made it
+	MayLeave    bool     // it can still be given up
 	Unheard     []string // names of who has not been heard in it yet, where it is taken
 	Words       []string // six to read, where it is taken; else five to follow; nil while they are being computed
 }
@@ -83,8 +84,9 @@ func (m *member) foundingViews(seats []Seat) []Founding {
 			continue
 		}
 		f := j.founding()
-		v := Founding{Founder: s, Mine: s.Me, Without: seatIn(seats, f.Without), Time: minuteTime(f.Time), Same: true,
+		v := Founding{Founder: s, Mine: s.Me, Without: seatIn(seats, f.Without), Time: time.UnixMilli(int64(f.Time)), Same: true,
 			Taken: taken != nil && taken.Hash == j.hash}
+		v.MayLeave = v.Taken && !taken.Settled && m.chooses()
 		var in []dialogue.SeatID
 		for _, x := range f.Members {
 			in = append(in, x.Return.Signed.Post.Seat)

@@ -21,7 +21,7 @@ type Founding struct {
 	_       struct{} `cbor:",toarray"`
 	Founder SeatID
 	Without SeatID // who left all out
-	Time    uint64 // minutes since 1970, the founder's claim
+	Time    uint64 // milliseconds since 1970, the founder's claim: of two by one founder, the later counts
 	Former  Hash   // digest of the skeleton that it goes on from
 	Group   []byte // id of the new MLS group
 	Key     []byte // the founder's new signature key

@@ -26,6 +26,7 @@ type Participant interface {
 	Leave(context.Context, client.ID) error
 	ChooseCharter(client.ID, dialogue.SideID) error
 	FoundAgain(context.Context, client.ID) error
+	LeaveFounding(context.Context, client.ID) error
 	AcceptFounding(ctx context.Context, id client.ID, founder dialogue.SeatID, lastWord string) error
 	Forget(client.ID) error
 

@@ -187,11 +187,22 @@ func (d *double) FoundAgain(_ context.Context, id client.ID) error {
 		if !t.Lost.MayFound {
 			return &client.RuleError{Reason: dialogue.ReasonNotYours}
 		}
-		f := client.Founding{Founder: t.Me, Mine: true, Taken: true, Same: true, Without: t.Lost.By, Members: t.Lost.Said, Words: sixWords}
+		f := client.Founding{Founder: t.Me, Mine: true, Taken: true, Same: true, Without: t.Lost.By, Members: t.Lost.Said, Words: sixWords, MayLeave: true}
 		for _, s := range t.Lost.Said {
 			f.Unheard = append(f.Unheard, s.Name)
 		}
 		t.Standing, t.Problem, t.Lost, t.Foundings = client.StandingIn, nil, nil, []client.Founding{f}
+		return nil
+	})
+}
+
+func (d *double) LeaveFounding(_ context.Context, id client.ID) error {
+	return d.with(id, func(t *table) error {
+		if len(t.Foundings) == 0 || !t.Foundings[0].MayLeave {
+			return client.ErrNotLost
+		}
+		t.Standing, t.Problem = client.StandingLost, &client.LostError{Reason: client.LossLeftOut, By: t.Foundings[0].Without.Name}
+		t.Lost, t.Foundings = &client.LostRoom{By: t.Foundings[0].Without}, nil
 		return nil
 	})
 }

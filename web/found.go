@@ -102,6 +102,18 @@ func (a *App) postFound(q *request) (result, error) {
 	return goTo(q.below("found?said=founded"))
 }
 
+// postLeaveFounding gives up what was founded, or accepted.
+func (a *App) postLeaveFounding(q *request) (result, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return failed(err)
+	}
+	if err := q.o.LeaveFounding(q.within(), d.ID); err != nil && !errors.Is(err, client.ErrOffline) {
+		return failed(err)
+	}
+	return goTo(q.below("found?said=foundleft"))
+}
+
 // postAcceptFounding takes the sixth word, and whose voice it was.
 func (a *App) postAcceptFounding(q *request) (result, error) {
 	d, f, err := q.posted()

@@ -274,12 +274,12 @@ func TestStart(t *testing.T) {
 	}
 	v.shows(v.post("/start", "do", "start", "title", "The Weir", "side-1", "North", "side-2", "South"), 422, "Say where messages shall wait")
 	w := v.post("/start", "do", "start", "title", "The Weir", "track", "two", "count", "on", "side-1", "North", "side-2", "South", "side-3", "", "relay", "typed", "address", "hall.example.org")
-	v.shows(v.leads(w, "/d/00000007/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
+	v.shows(v.leads(w, "/d/00000008/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
 	got := o.d.list[6]
 	o.d.list[6].Seats, o.d.list[6].Rooms = nil, nil // as it is until the relay has answered
-	v.shows(v.get("/d/00000007/seats"), 200, "The table is being made ready")
-	v.shows(v.leads(v.get("/d/00000007/r/0"), "/d/00000007/"), 200, "The table is being made ready")
-	v.leads(v.get("/d/00000007/invite"), "/d/00000007/seats")
+	v.shows(v.get("/d/00000008/seats"), 200, "The table is being made ready")
+	v.shows(v.leads(v.get("/d/00000008/r/0"), "/d/00000008/"), 200, "The table is being made ready")
+	v.leads(v.get("/d/00000008/invite"), "/d/00000008/seats")
 	if got.Relay != "https://hall.example.org" || len(got.Sides) != 2 || !got.Rules.WhoKnowsCount || got.Title != "The Weir" {
 		t.Errorf("started %+v", got.Dialogue)
 	}
@@ -496,6 +496,9 @@ func TestFoundingAgain(t *testing.T) {
 	if o.d.list[6].Standing != client.StandingIn {
 		t.Error("not founded")
 	}
+	v.shows(v.get(path+"/found"), 200, "Give it up")
+	v.shows(v.leads(v.post(path+"/found/leave"), path+"/found?said=foundleft"), 200, "Given up.", "What Halden Royce did cannot be opened here")
+	v.shows(v.post(path+"/found/leave"), 409, "has not lost the room")
 
 	_, o, v = openedApp(t)
 	o.d.list[6].Lost.MayFound = false

@@ -82,6 +82,7 @@ func (a *App) routes() http.Handler {
 		"GET /d/{id}/found":                       a.found,
 		"GET /d/{id}/found/again":                 a.again,
 		"POST /d/{id}/found/again":                a.postFound,
+		"POST /d/{id}/found/leave":                a.postLeaveFounding,
 		"POST /d/{id}/found/accept":               a.postAcceptFounding,
 		"GET /d/{id}/rules":                       a.rules,
 		"POST /d/{id}/title":                      a.postTitle,
