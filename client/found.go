@@ -212,7 +212,6 @@ func (m *member) acceptFounding(founder dialogue.SeatID, hash dialogue.Hash) err
 			return err
 		}
 		if group == nil { // the others bring it back by its door
-			m.door = nil
 			return nil
 		}
 		return m.enterFounding(sp, j, group)
@@ -312,6 +311,7 @@ func (m *member) accept(sp *vault.Space, j *judged, content []byte) error {
 		}
 	}
 	f := j.founding()
+	m.door = nil // it is read again: a Welcome may lie there that was passed over
 	m.former, m.state, m.stored = known, j.state, j.state.Marshal()
 	m.acct.Door = door
 	m.acct.Refounding, m.acct.Group = &refounding{Founder: f.Founder, Hash: j.hash, Door: door, Group: lost}, f.Group
