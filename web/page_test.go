@@ -275,8 +275,8 @@ func TestStart(t *testing.T) {
 	v.shows(v.post("/start", "do", "start", "title", "The Weir", "side-1", "North", "side-2", "South"), 422, "Say where messages shall wait")
 	w := v.post("/start", "do", "start", "title", "The Weir", "track", "two", "count", "on", "side-1", "North", "side-2", "South", "side-3", "", "relay", "typed", "address", "hall.example.org")
 	v.shows(v.leads(w, "/d/00000008/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
-	got := o.d.list[6]
-	o.d.list[6].Seats, o.d.list[6].Rooms = nil, nil // as it is until the relay has answered
+	got := o.d.list[7]
+	o.d.list[7].Seats, o.d.list[7].Rooms = nil, nil // as it is until the relay has answered
 	v.shows(v.get("/d/00000008/seats"), 200, "The table is being made ready")
 	v.shows(v.leads(v.get("/d/00000008/r/0"), "/d/00000008/"), 200, "The table is being made ready")
 	v.leads(v.get("/d/00000008/invite"), "/d/00000008/seats")
