@@ -113,7 +113,8 @@ func chunkKey(r Room, position uint32) string {
 	return string(wire.AppendU32([]byte{keyChunk[0], byte(r)}, position))
 }
 
-// Found begins the log of a new dialogue, whose plenary is group.
+// Found begins the log of a new dialogue, or of a room founded again, whose
+// plenary is group: it has no box before.
 func Found(group *mls.Group, cfg Config) (*Log, Delta, error) {
 	return begin(group, cfg, true)
 }
@@ -348,6 +349,14 @@ func (l *Log) Signers(r Room) []*mls.SignatureKey {
 		keys = append(keys, x.pending.SignatureKey())
 	}
 	return keys
+}
+
+// Group is the id of a room's group; nil where this member is not in it.
+func (l *Log) Group(r Room) []byte {
+	if x := l.rooms[r]; x != nil {
+		return x.group.GroupID()
+	}
+	return nil
 }
 
 // Tag is a room's confirmation tag.

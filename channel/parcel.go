@@ -22,6 +22,8 @@ const (
 	ParcelPost    ParcelKind = 2 // the signed post and its key package
 	ParcelWelcome ParcelKind = 3 // the plenary's Welcome
 	ParcelReturn  ParcelKind = 4 // a signed return and its key package, at a door
+
+	ParcelFounding ParcelKind = 5 // a room founded again, at a door
 )
 
 // A Parcel is one whole parcel.

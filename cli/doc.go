@@ -16,7 +16,8 @@
 //	7  the vault is in use by another process
 //	8  safety warning: sync, read, say, seats or doctor met an alarm that none
 //	   of them had shown before (they did their work), the relay does not give
-//	   what it gave before, or the words heard were not the right ones
+//	   what it gave before, the words heard were not the right ones, or a
+//	   room founded again does not fit together
 //
 // exit.go is the one place that maps errors to them.
 //
@@ -32,7 +33,7 @@
 // main.go (flags, commands), help.go (their texts, in the language of the
 // environment until a vault is open), exit.go, vault.go (where it lies, how it opens),
 // output.go, deliver.go (what went out, and alarms), and one file for each
-// group of commands: begin.go, dialogues.go, seats.go, join.go, return.go, talk.go,
+// group of commands: begin.go, dialogues.go, seats.go, join.go, return.go, found.go, talk.go,
 // sync.go, words.go, doctor.go, relay.go, rehearse.go. The application is app.go,
 // with handoff.go (a second process finds the first), host.go (the relay
 // inside) and browser.go.

@@ -98,7 +98,7 @@ func (a *app) root() *cobra.Command {
 	o.flags(root.Flags())
 	root.AddCommand(
 		a.initCommand(), a.passphraseCommand(), a.dialogueCommand(), a.inviteCommand(), a.revokeCommand(),
-		a.joinCommand(), a.returnCommand(), a.approveCommand(), a.sayCommand(), a.readCommand(), a.fileCommand(), a.syncCommand(),
+		a.joinCommand(), a.returnCommand(), a.foundCommand(), a.approveCommand(), a.sayCommand(), a.readCommand(), a.fileCommand(), a.syncCommand(),
 		a.seatsCommand(), a.seatParent(), a.wordsCommand(), a.verifyCommand(), a.removeCommand(), a.leaveCommand(), a.charterCommand(),
 		a.doctorCommand(), a.relayCommand(), a.rehearseCommand(),
 	)

@@ -59,6 +59,9 @@ func (j *joiner) comeBack(ctx context.Context, prefix string) error {
 		j.a.tell("cli.said.in")
 		return nil
 	case client.StandingWaiting, client.StandingLost:
+		if len(d.Foundings) > 0 || d.Lost != nil && len(d.Lost.Said) > 0 {
+			return fail(exitWaiting, "cli.hint.foundings", "cli.error.lostroom")
+		}
 		if d.Problem != nil {
 			return d.Problem
 		}

@@ -133,6 +133,10 @@ func (a *app) task(t client.Task) sentence {
 		return a.t("cli.synced.listen", "name", t.Seat.Name)
 	case client.TaskBack:
 		return a.t("cli.synced.back")
+	case client.TaskFounded:
+		return a.t("cli.synced.founded", "name", t.Seat.Name)
+	case client.TaskTell:
+		return a.t("cli.synced.tell")
 	}
 	return sentence(t.Kind)
 }

@@ -46,6 +46,9 @@ type doorWatch struct {
 func (m *member) readDoors(ctx context.Context, all bool) error {
 	m.knocking.Lock()
 	defer m.knocking.Unlock()
+	if err := m.readOwnDoor(ctx); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	due := m.doorsDue(all)
 	m.mu.Unlock()
@@ -76,10 +79,12 @@ func (m *member) readDoors(ctx context.Context, all bool) error {
 
 // doorsDue lists the doors to read now, and notes when to read them again.
 func (m *member) doorsDue(all bool) map[doorKey]*doorWatch {
+	if m.nobodyFollows() {
+		return m.lostDoors(all)
+	}
 	if m.seated() != nil || m.me() == nil {
 		return nil
 	}
-	now := m.c.opt.Now()
 	due := map[doorKey]*doorWatch{}
 	rank := time.Duration(max(0, slices.Index(m.state.Plan(dialogue.Plenary), m.acct.Me)) + 1)
 	for i := range m.state.Seats {
@@ -91,22 +96,7 @@ func (m *member) doorsDue(all bool) map[doorKey]*doorWatch {
 		if x.Status == dialogue.Asleep || x.Heard == 0 || m.state.LogTime >= x.Heard+doorUnseen {
 			every = doorAbsent
 		}
-		for _, d := range x.Doors {
-			k := doorKey{x.ID, d}
-			w := m.doors[k]
-			if w == nil {
-				_, key, err := doorBox(d)
-				if err != nil {
-					continue // a Key has the size of a box key
-				}
-				w = &doorWatch{watch: watch{un: channel.NewUnwrapper(key)}}
-				m.doors[k] = w
-			}
-			if all || !now.Before(w.next) {
-				due[k] = w
-				w.next = now.Add(every * rank)
-			}
-		}
+		m.watchDoors(due, x, all, every*rank)
 	}
 	return due
 }
@@ -123,6 +113,13 @@ func (m *member) sawReturn(k doorKey, w *doorWatch, content []byte) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.nobodyFollows() {
+		m.sawLoss(w, r, kp.SignatureKey())
+		return nil
+	}
+	if m.seated() != nil {
+		return nil
+	}
 	if x := m.state.Seat(k.seat); x != nil && x.Back != nil && x.Back.Package == r.Signed.Post.KeyPackage {
 		// The room was told; who came since then has not seen the key package.
 		return m.update(func(sp *vault.Space) error { return sp.Put(packageKey(dialogue.Plenary, k.seat), r.Package) })

@@ -140,6 +140,7 @@ const (
 	NoteShorter                                     // of the relay: see the alarms
 	NoteOther
 	NoteVanished
+	NoteFoundedAgain // By founded the room again, without Seat
 )
 
 // alarmKinds are the lines that are alarms.

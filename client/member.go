@@ -53,6 +53,9 @@ type member struct {
 	doors      map[doorKey]*doorWatch
 	told       map[dialogue.Hash]bool        // returns that the room was told of, by their key packages
 	door       *watch                        // one's own, while one waits there
+	endWait    context.CancelFunc            // ends the wait there
+	foundings  map[dialogue.SeatID]*judged   // of the room, again, by founder
+	former     *dialogue.State               // known before the founding that was accepted
 	words      map[dialogue.EventID][]string // computed readings
 	counting   map[dialogue.EventID]bool     // readings being computed
 	progress   map[dialogue.EventID]uint64   // bytes of files fetched or sent
@@ -87,6 +90,9 @@ type account struct {
 	Pasts    []past   // charters for oneself that differ from the one taken
 	Settled  bool     // the charter taken was confirmed, or chosen
 	Disputed []uint64 // bases for which somebody gave newcomers a false charter
+
+	Group      []byte      // id of the plenary's group, as one was in it last
+	Refounding *refounding // the founding again that counts here
 
 	Doubts  doubts
 	Changes changes
@@ -139,6 +145,8 @@ const (
 	keyHalf     = "u" // + event id: a file that is being taken in, before its message is
 	keyAlarm    = "z" // + seq: a record that is an alarm
 	keyOld      = "w" // + id: a box that was read to its end
+	keyFounding = "g" // + founder: a founding again
+	keyFormer   = "j" // the skeleton by which foundings again are judged
 )
 
 func numbered(prefix string, n uint64) []byte { return wire.AppendU64([]byte(prefix), n) }
@@ -147,7 +155,7 @@ func newMember(c *Client, vid vault.DialogueID) *member {
 	return &member{
 		c: c, vid: vid, id: ID(vid.String()), toPost: newBell(), toLook: newBell(), toMove: newBell(), toRead: newBell(),
 		own: map[[32]byte]*ownCell{}, watched: map[dialogue.Key]*watch{},
-		doors: map[doorKey]*doorWatch{}, told: map[dialogue.Hash]bool{},
+		doors: map[doorKey]*doorWatch{}, told: map[dialogue.Hash]bool{}, foundings: map[dialogue.SeatID]*judged{},
 		words: map[dialogue.EventID][]string{}, counting: map[dialogue.EventID]bool{}, progress: map[dialogue.EventID]uint64{},
 	}
 }
@@ -183,6 +191,9 @@ func (m *member) reloadLocked() error {
 				return err
 			}
 		} else if !errors.Is(err, vault.ErrNotFound) {
+			return err
+		}
+		if err := m.loadFoundings(sp); err != nil {
 			return err
 		}
 		m.caughtUp = false
@@ -375,7 +386,7 @@ func (c *Client) Start(ctx context.Context, o StartOptions) (ID, error) {
 	if err != nil {
 		return "", err
 	}
-	acct := account{Title: o.Title, Standing: StandingIn, Relay: o.Relay.String(), Me: me, Door: door, Terms: termsOf(o.Rules), NextSeq: 1}
+	acct := account{Title: o.Title, Standing: StandingIn, Relay: o.Relay.String(), Me: me, Door: door, Terms: termsOf(o.Rules), NextSeq: 1, Group: group.GroupID()}
 	log, delta, err := channel.Found(group, acct.Terms.config())
 	if err != nil {
 		return "", err

@@ -184,6 +184,9 @@ func (m *member) proceed() error {
 	if err := m.charterAgain(); err != nil {
 		return err
 	}
+	if err := m.settleFounding(); err != nil {
+		return err
+	}
 	if err := m.dropVoid(); err != nil {
 		return err
 	}

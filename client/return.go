@@ -105,6 +105,12 @@ func (m *member) lose(sp *vault.Space, reason LossReason, by dialogue.SeatID) er
 
 // loseAs is lose where the room knows the seat by one of keys.
 func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossReason, by dialogue.SeatID) error {
+	if m.acct.Standing == StandingIn {
+		m.acct.Away = nil // of a room that was founded again
+		if err := m.forgetFoundings(sp); err != nil {
+			return err
+		}
+	}
 	if err := m.leaveLog(sp); err != nil {
 		return err
 	}
@@ -138,7 +144,7 @@ func (a *away) holdKeys(keys []*mls.SignatureKey) {
 func (m *member) leaveLog(sp *vault.Space) error {
 	m.acct.Standing, m.acct.Awaits, m.log = StandingLost, false, nil
 	m.acct.Adding = [maxRooms]addition{}
-	m.caughtUp, m.door = false, nil
+	m.caughtUp, m.door, m.doors = false, nil, map[doorKey]*doorWatch{}
 	for _, prefix := range []string{keyChannel, keyHeld, keyPast, keySecrets, keyPackages, keySkeleton} {
 		if err := sp.DeletePrefix([]byte(prefix)); err != nil {
 			return err
@@ -263,35 +269,39 @@ func (c *Client) Return(ctx context.Context, id ID) error {
 	return offline(m.push(ctx))
 }
 
-// awaitDoor looks for a Welcome at one's own door, waiting for it up to wait.
+// awaitDoor looks for a Welcome at one's own door, or for a founding, waiting
+// for it up to wait.
 func (m *member) awaitDoor(ctx context.Context, wait time.Duration) error {
 	if err := m.knockAgain(false); err != nil {
 		return err
 	}
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
 	m.mu.Lock()
+	m.endWait = cancel
 	door := m.acct.Door
-	w := m.door
 	m.mu.Unlock()
-	box, key, err := doorBox(door)
-	if err != nil {
-		return err
-	}
-	if w == nil {
-		w = &watch{un: channel.NewUnwrapper(key)}
-		m.mu.Lock()
-		m.door = w
-		m.mu.Unlock()
-	}
-	r, err := m.relay()
-	if err != nil {
-		return err
-	}
-	return readBox(ctx, r, box, w, wait, func(p *channel.Parcel) error {
-		if p.Kind != channel.ParcelWelcome {
-			return nil
+	err := m.readDoor(within, door, wait, func(p *channel.Parcel) error {
+		switch p.Kind {
+		case channel.ParcelWelcome:
+			return m.returnWith(p.Content)
+		case channel.ParcelFounding:
+			return m.sawFounding(p.Content)
 		}
-		return m.returnWith(p.Content)
+		return nil
 	})
+	if within.Err() != nil && ctx.Err() == nil {
+		return nil // there is something to read elsewhere
+	}
+	return err
+}
+
+// interrupt ends the wait at one's own door. m.mu is held.
+func (m *member) interrupt() {
+	if m.endWait != nil {
+		m.endWait()
+	}
+	m.toPost.ring()
 }
 
 // returnWith enters the plenary with a Welcome, if it is for one of one's posts.
@@ -311,7 +321,10 @@ func (m *member) returnWith(welcome []byte) error {
 			continue
 		}
 		key := secrets.SignatureKey().Bytes()
-		group, err := mls.Join(welcome, secrets)
+		group, by, err := mls.JoinBy(welcome, secrets)
+		if err == nil && !m.rightWelcome(group, by) {
+			return nil
+		}
 		if err != nil || group.Suite() != Suite {
 			// The room may hold the post's key now; whose Welcome it was, nothing here proves.
 			if slices.ContainsFunc(a.Keys, func(k []byte) bool { return string(k) == string(key) }) {
@@ -354,6 +367,7 @@ func (m *member) enter(sp *vault.Space, group *mls.Group) error {
 	}
 	m.log, m.acct.Base, m.acct.Awaits, m.acct.Vouched, m.acct.Head = log, group.Epoch(), true, nil, 0
 	m.acct.Settled, m.acct.Pasts = false, nil
+	m.acct.Group = group.GroupID()
 	m.renewed(dialogue.Plenary)
 	m.changed(dialogue.Plenary)
 	return apply(sp, delta)

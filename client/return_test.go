@@ -167,35 +167,49 @@ func TestDoorMoves(t *testing.T) {
 	}
 }
 
+// welcome makes a Welcome to a group that a seat made up, for what lies at
+// somebody's door.
+func (x *table) welcome(by, to *member, id []byte) []byte {
+	x.t.Helper()
+	var post dialogue.Return
+	if err := wire.Unmarshal(to.acct.Away.Posts[0].Content, &post, wire.MaxMessage); err != nil {
+		x.t.Fatal(err)
+	}
+	kp, err := mls.ParseKeyPackage(post.Package)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	sig, err := mls.GenerateSignatureKey(Suite)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	group, err := mls.NewGroup(Suite, id, by.acct.Me[:], sig, lifetime(by.c.opt.Now()))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	p, _, err := group.Stage(nil, mls.CommitContent{Adds: []*mls.KeyPackage{kp}})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return p.Welcome
+}
+
 // TestWelcomeToAnotherRoom: who knows a door can put a Welcome there that leads
-// to a room of its own. Nobody can tell the past there; a day later the vault
-// is at its door again, and comes back.
+// to a room of its own. Where it is not called as the one that was lost, it is
+// none; where it is, nobody can tell the past there: a day later the vault is at
+// its door again, and comes back.
 func TestWelcomeToAnotherRoom(t *testing.T) {
 	x := newTable(t)
 	ctx := context.Background()
 	ruth, halden, corin := x.seated()
 	x.loses(corin, LossMissed)
-	var post dialogue.Return
-	if err := wire.Unmarshal(corin.acct.Away.Posts[0].Content, &post, wire.MaxMessage); err != nil {
+	if err := corin.returnWith(x.welcome(halden, corin, randomGroup())); err != nil {
 		t.Fatal(err)
 	}
-	kp, err := mls.ParseKeyPackage(post.Package)
-	if err != nil {
-		t.Fatal(err)
+	if corin.log != nil || len(corin.acct.Away.Posts) != 1 {
+		t.Fatal("a room with another id is entered")
 	}
-	sig, err := mls.GenerateSignatureKey(Suite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	group, err := mls.NewGroup(Suite, randomGroup(), halden.acct.Me[:], sig, lifetime(corin.c.opt.Now()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, _, err := group.Stage(nil, mls.CommitContent{Adds: []*mls.KeyPackage{kp}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := corin.returnWith(p.Welcome); err != nil {
+	if err := corin.returnWith(x.welcome(halden, corin, ruth.log.Group(channel.Plenary))); err != nil {
 		t.Fatal(err)
 	}
 	if corin.log == nil || corin.acct.Standing != StandingLost {
@@ -209,6 +223,37 @@ func TestWelcomeToAnotherRoom(t *testing.T) {
 	corin.mu.Unlock()
 	x.sync(corin, ruth, corin, halden, corin, ruth, corin, halden, ruth)
 	if corin.acct.Standing != StandingIn || corin.state.Digest() != ruth.state.Digest() {
+		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+}
+
+// TestWelcomeByWhoLeftOneOut: whom a seat named as having left it out does not
+// bring it back, by whichever of its posts.
+func TestWelcomeByWhoLeftOneOut(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	for _, again := range []bool{false, true} {
+		corin.mu.Lock()
+		err := corin.update(func(sp *vault.Space) error {
+			if again { // it was lost once more, through nobody's fault
+				corin.acct.Away.By = dialogue.SeatID{}
+				return nil
+			}
+			return corin.lose(sp, LossLeftOut, halden.acct.Me)
+		})
+		corin.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := corin.returnWith(x.welcome(halden, corin, ruth.log.Group(channel.Plenary))); err != nil {
+			t.Fatal(err)
+		}
+		if corin.log != nil {
+			t.Fatalf("who left Corin out brings it back; lost again: %v", again)
+		}
+	}
+	x.sync(corin, ruth, corin, halden, corin)
+	if corin.acct.Standing != StandingIn || !slices.Contains(ruth.state.Seat(halden.acct.Me).NamedBy, corin.acct.Me) {
 		t.Errorf("Corin is %s", corin.acct.Standing)
 	}
 }

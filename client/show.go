@@ -68,7 +68,9 @@ func (m *member) show() Dialogue {
 	}
 	d.Rooms = m.rooms(d.Seats)
 	d.Reading = m.readingView(d.Seats)
-	d.Tasks = m.tasks(&d)
+	d.Lost = m.lostRoom(d.Seats)
+	d.Foundings = m.foundingViews(d.Seats)
+	d.Tasks = append(m.tasks(&d), foundingTasks(d.Foundings)...)
 	d.Alarms = m.alarms(d.Seats)
 	d.Stopped = m.acct.Doubts.Stopped
 	d.StillSince, d.StillBy = m.standstill()

@@ -57,6 +57,9 @@ type Dialogue struct {
 	Reading     *Reading // the latest reading of words that still counts, or nil
 	LogTime     time.Time
 
+	Lost      *LostRoom  // where somebody's commit left this vault out; else nil
+	Foundings []Founding // of the room, again: those that wait for this person, and the one that counts
+
 	Stopped bool // two seats contradicted what this vault read: nothing goes out until words were compared
 
 	// Log time stands still since, because StillBy alone (0: the convenor) has
@@ -213,6 +216,8 @@ const (
 	TaskInvite  TaskKind = "invite"  // a side has no head and no card out
 	TaskListen  TaskKind = "listen"  // somebody reads words aloud
 	TaskBack    TaskKind = "back"    // a message came back, because its readers have changed
+	TaskFounded TaskKind = "founded" // somebody founded the room again
+	TaskTell    TaskKind = "tell"    // one founded the room again: the words are to be read to the others
 )
 
 // An Alarm is something that may endanger people.

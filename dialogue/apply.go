@@ -94,6 +94,7 @@ const (
 	ReasonOutOfOrder Reason = 16 // before the opening, or a second opening
 	ReasonNamed      Reason = 17 // two seats named the author as having left them out, or the one it would bring back did
 	ReasonWoke       Reason = 18 // a seat was removed that had slept, and was heard just before
+	ReasonPast       Reason = 19 // a founding goes on from another past
 )
 
 // A Note says what an entry did.

@@ -136,6 +136,8 @@ func TestParseStateRefuses(t *testing.T) {
 		"too many retired":    func(s *State) { s.Retired = make([]Hash, maxRetired+1) },
 		"a new card too many": func(s *State) { s.Seats[0].Replacements = make([]Replacement, maxReplacements+1) },
 		"too many approved":   func(s *State) { s.Seats[0].Replacements = []Replacement{{Approved: make([]SeatID, maxApproved+1)}} },
+		"founded by none":     func(s *State) { s.Refounded.N = 1 },
+		"never founded":       func(s *State) { s.Refounded.Hash = Hash{1} },
 		"a status":            func(s *State) { s.Seats[0].Status = Asleep + 1 },
 		"a room too many":     func(s *State) { s.Rooms = []RoomState{{Room: 5}} },
 	} {

@@ -238,6 +238,10 @@ func (f *fold) roomLost(b RoomLost) Reason {
 // a member that returns holds a charter against. It can't see everything that
 // changed meanwhile, but nobody can tell it another past than its own.
 func (s *State) Succeeds(former *State) bool {
+	// A room that was founded again is another: nobody comes to it but by hand.
+	if s.Refounded != former.Refounded {
+		return false
+	}
 	if s.Suite != former.Suite || s.RulesHash() != former.RulesHash() || s.Epoch < former.Epoch || s.LogTime < former.LogTime ||
 		s.LastCommit < former.LastCommit || s.Departures < former.Departures || len(s.Seats) < len(former.Seats) {
 		return false

@@ -146,6 +146,7 @@ type State struct {
 	Readings   []VerifyState
 	Departures uint64 // seats removed for good, or that left
 	Retired    []Hash // of signature keys that serve no more, the latest last
+	Refounded  Refounded
 }
 
 const (
@@ -180,7 +181,8 @@ func (s *State) check() error {
 	bad := s.Fold != Version ||
 		len(s.Sides) < MinSides || len(s.Sides) > MaxSides || len(s.Claims) != len(s.Sides)+1 ||
 		len(s.Seats) == 0 || len(s.Seats) > maxPlan || s.Seats[0].Role != Convenor ||
-		len(s.Rooms) > MaxSides || len(s.Charters) > maxCharters || len(s.Readings) > maxReadings || len(s.Retired) > maxRetired || !s.Rules.Valid()
+		len(s.Rooms) > MaxSides || len(s.Charters) > maxCharters || len(s.Readings) > maxReadings || len(s.Retired) > maxRetired || !s.Rules.Valid() ||
+		(s.Refounded.N == 0) != (s.Refounded.Hash == Hash{})
 	seen := map[SeatID]bool{}
 	for i, x := range s.Seats {
 		bad = bad || seen[x.ID] || int(x.Side) > len(s.Sides) || (x.Side == 0) != (i == 0) || !validName(x.Name) ||

@@ -36,6 +36,7 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the transcripts with what is 
 //	NAME found ROOM | charter EPOCH
 //	NAME welcome ROOM SEAT…
 //	NAME commit [+SEAT…] [-SEAT…]
+//	NAME refounds without=X SEAT…       NAME founds the room again, with SEATs that wait at their doors
 //	NAME in ROOM [MEMBER…]: say TEXT    an entry of a side room
 //	state                               who sits where, and what is due
 func TestTranscripts(t *testing.T) {
@@ -126,6 +127,8 @@ func (p *player) line(w []string) {
 		p.inRoom(w)
 	case w[1] == "commit":
 		p.commit(w)
+	case w[1] == "refounds":
+		p.refounds(w)
 	default:
 		p.plenary(w[0], w[1], w[2:])
 	}
@@ -402,7 +405,7 @@ var reasonNames = map[Reason]string{
 	ReasonUnknown: "unknown", ReasonState: "too late or too early", ReasonSignature: "signature", ReasonExpired: "expired",
 	ReasonRules: "other rules", ReasonStrangers: "strangers in the room", ReasonFull: "full", ReasonDueFirst: "a removal is due first",
 	ReasonTooSoon: "too soon", ReasonNotReady: "not ready", ReasonWrongRoom: "wrong room", ReasonOutOfOrder: "out of order",
-	ReasonNamed: "named as having left somebody out", ReasonWoke: "heard just before",
+	ReasonNamed: "named as having left somebody out", ReasonWoke: "heard just before", ReasonPast: "another past",
 }
 
 func (p *player) describe(n Note) string {
@@ -470,6 +473,9 @@ func (p *player) state() {
 		p.say("%s", s)
 	}
 	p.say("epoch %d, log time %d", p.s.Epoch, p.s.LogTime)
+	if n := p.s.Refounded.N; n > 0 {
+		p.say("founded again: %d", n)
+	}
 }
 
 func cmp(s, otherwise string) string {

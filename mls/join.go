@@ -14,51 +14,58 @@ import (
 // group's id is not that of another group is for the caller to check. The
 // state is to be stored as State gives it, and secrets are to be deleted.
 func Join(b []byte, secrets *KeyPackageSecrets) (*Group, error) {
-	g, err := join(b, secrets)
-	if err != nil {
-		return nil, fmt.Errorf("mls: join: %w", err)
-	}
-	return g, nil
+	g, _, err := JoinBy(b, secrets)
+	return g, err
 }
 
-func join(b []byte, k *KeyPackageSecrets) (*Group, error) {
+// JoinBy is Join, and tells whose Welcome it was: the member, by the tree in
+// it, that signed its GroupInfo.
+func JoinBy(b []byte, secrets *KeyPackageSecrets) (g *Group, by Member, err error) {
+	g, info, err := join(b, secrets)
+	if err != nil {
+		return nil, by, fmt.Errorf("mls: join: %w", err)
+	}
+	return g, memberOf(info.signer, g.tree.leaf(info.signer)), nil
+}
+
+func join(b []byte, k *KeyPackageSecrets) (*Group, *groupInfo, error) {
 	m, err := decode("welcome", b, readMessage)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if m.format != formatWelcome {
-		return nil, fmt.Errorf("%w: not a welcome", ErrMalformed)
+		return nil, nil, fmt.Errorf("%w: not a welcome", ErrMalformed)
 	}
 	s, err := suiteOf(k.keyPackage.suite)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if m.welcome.suite != s.id {
-		return nil, invalid("§12.4.3.1: a welcome for %v", m.welcome.suite)
+		return nil, nil, invalid("§12.4.3.1: a welcome for %v", m.welcome.suite)
 	}
 	joined, err := openGroupSecrets(s, m.welcome, k)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	member := s.memberSecret(joined.joiner, s.zero())
 	info, tree, err := openGroupInfo(s, m.welcome, member)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkGroupInfo(s, info, tree); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	g := &Group{suite: s, signature: k.signature, tree: tree, confirmationTag: info.confirmationTag}
 	g.setContext(info.context)
 	if err := g.findMyself(k, info.signer, joined.pathSecret); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	epoch, encryption, confirmation := s.deriveEpoch(s.epochSecret(member, g.encodedContext))
 	if !hmac.Equal(s.mac(confirmation, info.context.confirmedTranscriptHash), info.confirmationTag) {
-		return nil, invalid("§12.4.3.1: the confirmation tag of a welcome")
+		return nil, nil, invalid("§12.4.3.1: the confirmation tag of a welcome")
 	}
 	g.epoch, g.secrets = epoch, newSecretTree(s, tree.size(), encryption)
-	return g, nil
+	return g, info, nil
 }
 
 // Invites tells whether a Welcome has something for a key package; whether it

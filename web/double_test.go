@@ -179,6 +179,50 @@ func (d *double) ChooseCharter(id client.ID, party dialogue.SideID) error {
 	})
 }
 
+func (d *double) FoundAgain(_ context.Context, id client.ID) error {
+	return d.with(id, func(t *table) error {
+		if t.Lost == nil {
+			return client.ErrNotLost
+		}
+		if !t.Lost.MayFound {
+			return &client.RuleError{Reason: dialogue.ReasonNotYours}
+		}
+		f := client.Founding{Founder: t.Me, Mine: true, Taken: true, Same: true, Without: t.Lost.By, Members: t.Lost.Said, Words: sixWords, MayLeave: true}
+		for _, s := range t.Lost.Said {
+			f.Unheard = append(f.Unheard, s.Name)
+		}
+		t.Standing, t.Problem, t.Lost, t.Foundings = client.StandingIn, nil, nil, []client.Founding{f}
+		return nil
+	})
+}
+
+func (d *double) LeaveFounding(_ context.Context, id client.ID) error {
+	return d.with(id, func(t *table) error {
+		if len(t.Foundings) == 0 || !t.Foundings[0].MayLeave {
+			return client.ErrNotLost
+		}
+		t.Standing, t.Problem = client.StandingLost, &client.LostError{Reason: client.LossLeftOut, By: t.Foundings[0].Without.Name}
+		t.Lost, t.Foundings = &client.LostRoom{By: t.Foundings[0].Without}, nil
+		return nil
+	})
+}
+
+func (d *double) AcceptFounding(_ context.Context, id client.ID, founder dialogue.SeatID, last string) error {
+	return d.with(id, func(t *table) error {
+		i := slices.IndexFunc(t.Foundings, func(f client.Founding) bool { return f.Founder.ID == founder && !f.Taken })
+		switch {
+		case i < 0:
+			return client.ErrNoFounding
+		case !dialogue.SameWord(last, sixWords[5]):
+			return dialogue.ErrWord
+		}
+		f := t.Foundings[i]
+		f.Taken, f.Words = true, sixWords
+		t.Standing, t.Problem, t.Lost, t.Foundings = client.StandingIn, nil, nil, []client.Founding{f}
+		return nil
+	})
+}
+
 func (d *double) Forget(id client.ID) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -567,8 +611,27 @@ func orva() *double {
 	lost.Standing, lost.Problem = client.StandingLost, &client.LostError{Reason: client.LossLeftOut, By: "Corin Vash"}
 	copied := newTable("55555555", "A seat that another copy took", dialogue.Preset(dialogue.TrackTwo))
 	copied.Standing, copied.Problem = client.StandingLost, &client.LostError{Reason: client.LossReplaced}
-	d.list = append(d.list, offline, waiting, left, lost, copied)
+	d.list = append(d.list, offline, waiting, left, lost, copied, unfollowed(ruth, halden, mira, corin, tamsin, card))
 	return d
+}
+
+// unfollowed is a room that a head has lost, with another by the convenor, and
+// one by another head.
+func unfollowed(ruth, halden, mira, corin, tamsin, other client.Seat) *table {
+	t := newTable("66666666", "A room that nobody can open", dialogue.Preset(dialogue.TrackTwo))
+	t.Standing, t.Problem = client.StandingLost, &client.LostError{Reason: client.LossLeftOut, By: halden.Name}
+	mira.Head, other.Status = true, dialogue.In
+	t.Seats, t.Me = []client.Seat{ruth, halden, mira, corin, tamsin, other}, mira
+	t.Sides = []client.Side{{ID: 1, Name: "North side", Mine: true, Head: mira.Name}, {ID: 2, Name: "South side", Head: corin.Name}}
+	t.Rooms = []client.Room{{Why: client.WhyAway}}
+	t.Lost = &client.LostRoom{By: halden, Said: []client.Seat{ruth, corin}, Silent: []client.Seat{tamsin, other}, Founders: []client.Seat{ruth, mira, corin}, MayFound: true}
+	t.Foundings = []client.Founding{
+		{Founder: ruth, Without: halden, Time: now, Same: true, Members: []client.Seat{mira, corin}, Later: []client.Seat{tamsin, other}, Words: sixWords[:5]},
+		{Founder: corin, Without: halden, Time: now, Members: []client.Seat{ruth, mira}, Differences: []client.Difference{
+			{Kind: client.DifferenceLess, Name: other.Name, Side: "South side"}, {Kind: client.DifferenceRules}}},
+	}
+	t.Tasks = []client.Task{{Kind: client.TaskFounded, Seat: ruth}, {Kind: client.TaskFounded, Seat: corin}}
+	return t
 }
 
 // fill says things in every way in which they can be said.

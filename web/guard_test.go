@@ -182,12 +182,12 @@ func TestGetChangesNothing(t *testing.T) {
 	_, o, v := openedApp(t)
 	seats := len(o.d.list[0].Seats)
 	for _, path := range []string{"/putaway", "/unlock", "/setup", "/look", "/alive", orvaPath + "/forget", orvaPath + "/r/0/seen", orvaPath + "/seat/" + sid(4) + "/remove",
-		orvaPath + "/seat/" + sid(7) + "/revoke", orvaPath + "/words/read", orvaPath + "/title?title=x"} {
+		orvaPath + "/seat/" + sid(7) + "/revoke", orvaPath + "/words/read", "/d/66666666/found/accept", orvaPath + "/title?title=x"} {
 		if w := v.get(path); w.Code != 404 && w.Code != 405 {
 			t.Errorf("GET %s: %d", path, w.Code)
 		}
 	}
-	if len(o.d.list) != 6 || len(o.d.list[0].Seats) != seats || o.d.list[0].Title != "The Orva Waters" || o.locks != 0 {
+	if len(o.d.list) != 7 || len(o.d.list[0].Seats) != seats || o.d.list[0].Title != "The Orva Waters" || o.locks != 0 {
 		t.Error("a GET changed something")
 	}
 }

@@ -26,6 +26,7 @@ type entry struct {
 	Ended           bool
 	ComesBack       bool // by itself
 	NewCard         bool // only with a new card
+	Found           bool // the room may have to be founded again
 	Standing        client.Standing
 }
 
@@ -66,6 +67,7 @@ func entryOf(d client.Dialogue, w *words.Words) entry {
 		var lost *client.LostError
 		e.Sentence, e.ComesBack = w.Problem(d.Problem), errors.As(d.Problem, &lost) && lost.Reason != client.LossReplaced && lost.Reason != client.LossNewCard
 		e.NewCard = lost != nil && !e.ComesBack
+		e.Waits, e.Found = waitsOf(d, w), d.Lost != nil || len(d.Foundings) > 0
 		return e
 	}
 	if laying(d) {
@@ -117,6 +119,12 @@ func taskWait(t client.Task, base string, w *words.Words) wait {
 		return wait{w.T("task.invite", "side", t.Seat.SideName), base + "invite?side=" + itoa(int(t.Seat.Side))}
 	case client.TaskListen:
 		return wait{w.T("task.listen", "who", t.Seat.Name), base + "words"}
+	}
+	switch t.Kind {
+	case client.TaskFounded:
+		return wait{w.T("task.founded", "who", t.Seat.Name), base + "found"}
+	case client.TaskTell:
+		return wait{w.T("task.tell"), base + "found"}
 	}
 	return wait{w.T("task.back"), base + "r/0#waiting"}
 }

@@ -170,7 +170,11 @@ var allPages = map[string][]string{
 	"/d/22222222/":                                                     {"You have used your card"},
 	"/d/44444444/":                                                     {"What Corin Vash did in the room cannot be opened", "You need do nothing", "Read what was said before"},
 	"/d/55555555/":                                                     {"Another copy of what Parley keeps has taken this seat"},
-	"/d/33333333/":                                                     {"You have left this dialogue", "Remove this dialogue from this computer"},
+	"/d/66666666/":                                                     {"What Halden Royce did in the room cannot be opened", "Who else has lost the room"},
+	"/d/66666666/found": {"Ruth Abernay has founded the room again, without Halden Royce", "orchard", "Whose room do you go to?", "The words are being worked out",
+		"that is not the one known", "The ground rules are others", "have not said so", "You may found the room again"},
+	"/d/66666666/found/again": {"Found the room again", "The seat of Halden Royce is left empty", "Not yet"},
+	"/d/33333333/":            {"You have left this dialogue", "Remove this dialogue from this computer"},
 }
 
 func sid(n byte) string { return seatID(n).String() }
@@ -275,12 +279,12 @@ func TestStart(t *testing.T) {
 	}
 	v.shows(v.post("/start", "do", "start", "title", "The Weir", "side-1", "North", "side-2", "South"), 422, "Say where messages shall wait")
 	w := v.post("/start", "do", "start", "title", "The Weir", "track", "two", "count", "on", "side-1", "North", "side-2", "South", "side-3", "", "relay", "typed", "address", "hall.example.org")
-	v.shows(v.leads(w, "/d/00000007/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
-	got := o.d.list[6]
-	o.d.list[6].Seats, o.d.list[6].Rooms = nil, nil // as it is until the relay has answered
-	v.shows(v.get("/d/00000007/seats"), 200, "The table is being made ready")
-	v.shows(v.leads(v.get("/d/00000007/r/0"), "/d/00000007/"), 200, "The table is being made ready")
-	v.leads(v.get("/d/00000007/invite"), "/d/00000007/seats")
+	v.shows(v.leads(w, "/d/00000008/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
+	got := o.d.list[7]
+	o.d.list[7].Seats, o.d.list[7].Rooms = nil, nil // as it is until the relay has answered
+	v.shows(v.get("/d/00000008/seats"), 200, "The table is being made ready")
+	v.shows(v.leads(v.get("/d/00000008/r/0"), "/d/00000008/"), 200, "The table is being made ready")
+	v.leads(v.get("/d/00000008/invite"), "/d/00000008/seats")
 	if got.Relay != "https://hall.example.org" || len(got.Sides) != 2 || !got.Rules.WhoKnowsCount || got.Title != "The Weir" {
 		t.Errorf("started %+v", got.Dialogue)
 	}
@@ -507,11 +511,53 @@ func TestCharters(t *testing.T) {
 	}
 }
 
+// TestFoundingAgain: what nobody can open is founded again by who may, after a
+// page that says what that does; others go there with the sixth word.
+func TestFoundingAgain(t *testing.T) {
+	const path = "/d/66666666"
+	_, o, v := openedApp(t)
+	v.shows(v.get("/"), 200, "Ruth Abernay has founded the room again: compare words")
+	v.shows(v.get(path+"/found?by="+sid(1)), 200, `value="`+sid(1)+`" checked`)
+	v.shows(v.post(path+"/found/accept", "voice", "", "last", ""), 422, "Choose whose room", "Type the")
+	v.shows(v.post(path+"/found/accept", "voice", sid(1), "last", "wrong"), 422, "“wrong” is not the word", "nothing has changed")
+	v.shows(v.post(path+"/found/accept", "voice", sid(6), "last", sixWords[5]), 422, "There is no such room founded again")
+	if o.d.list[6].Standing != client.StandingLost {
+		t.Fatal("a wrong word leads somewhere")
+	}
+	v.shows(v.leads(v.post(path+"/found/accept", "voice", sid(1), "last", " "+strings.ToUpper(sixWords[5])), "/?said=accepted"), 200, "You have accepted it")
+	page := v.shows(v.get(path+"/found"), 200, "Ruth Abernay has founded the room again", sixWords[5])
+	if has(page, "id=\"accept\"") {
+		t.Error("it can be accepted again")
+	}
+	v.shows(v.get(path+"/found/again"), 409, "has not lost the room")
+	v.shows(v.post(path+"/found/again"), 409, "has not lost the room")
+
+	_, o, v = openedApp(t)
+	v.shows(v.leads(v.post(path+"/found/again"), path+"/found?said=founded"), 200, "You have founded the room again, without Halden Royce", sixWords[5],
+		"Not heard there yet: Ruth Abernay and Corin Vash")
+	if o.d.list[6].Standing != client.StandingIn {
+		t.Error("not founded")
+	}
+	v.shows(v.get(path+"/found"), 200, "Give it up")
+	v.shows(v.leads(v.post(path+"/found/leave"), path+"/found?said=foundleft"), 200, "Given up.", "What Halden Royce did cannot be opened here")
+	v.shows(v.post(path+"/found/leave"), 409, "has not lost the room")
+
+	_, o, v = openedApp(t)
+	o.d.list[6].Lost.MayFound = false
+	v.shows(v.get(path+"/found"), 200, "The room can be founded again by")
+	page = v.shows(v.get(path+"/found/again"), 200, "cannot be founded again by you")
+	if has(page, "<button class=\"button grave\"") {
+		t.Error("who may not is offered to")
+	}
+	v.shows(v.post(path+"/found/again"), 422, "give that to somebody else")
+	v.shows(v.get(orvaPath+"/found"), 200, "Nobody has founded the room again")
+}
+
 func TestLeaveAndForget(t *testing.T) {
 	_, o, v := openedApp(t)
 	v.shows(v.leads(v.post(orvaPath+"/leave"), "/?said=left"), 200, "You have left.")
 	v.leads(v.post(orvaPath+"/forget"), "/?said=forgotten")
-	if len(o.d.list) != 5 {
+	if len(o.d.list) != 6 {
 		t.Error("not forgotten")
 	}
 	v.shows(v.get(orvaPath+"/r/0"), 404, "There is no such dialogue")

@@ -82,6 +82,11 @@ func (a *App) routes() http.Handler {
 		"POST /d/{id}/words/heard":                a.postHeard,
 		"GET /d/{id}/alarms":                      a.alarms,
 		"POST /d/{id}/charter":                    a.postCharter,
+		"GET /d/{id}/found":                       a.found,
+		"GET /d/{id}/found/again":                 a.again,
+		"POST /d/{id}/found/again":                a.postFound,
+		"POST /d/{id}/found/leave":                a.postLeaveFounding,
+		"POST /d/{id}/found/accept":               a.postAcceptFounding,
 		"GET /d/{id}/rules":                       a.rules,
 		"POST /d/{id}/title":                      a.postTitle,
 		"GET /d/{id}/leave":                       a.leave,
@@ -188,7 +193,8 @@ func statusOf(err error) int {
 	case errors.Is(err, client.ErrOffline):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, client.ErrWaiting), errors.Is(err, client.ErrFileDamaged), errors.Is(err, client.ErrNoReading), errors.Is(err, client.ErrOutbox),
-		errors.Is(err, client.ErrNoCharter), errors.Is(err, client.ErrCharter):
+		errors.Is(err, client.ErrNoCharter), errors.Is(err, client.ErrCharter), errors.Is(err, client.ErrNotLost), errors.Is(err, client.ErrNobodyWaits),
+		errors.Is(err, client.ErrNoFounding), errors.Is(err, client.ErrFounding):
 		return http.StatusConflict
 	}
 	return http.StatusInternalServerError

@@ -78,6 +78,7 @@ var reasonKeys = map[dialogue.Reason]string{
 	dialogue.ReasonOutOfOrder: "reason.outoforder",
 	dialogue.ReasonNamed:      "reason.named",
 	dialogue.ReasonWoke:       "reason.woke",
+	dialogue.ReasonPast:       "reason.past",
 }
 
 // Refusal says why the rules refuse something, and who is missing.
@@ -123,6 +124,7 @@ var noticeKeys = map[dialogue.NoteKind]string{
 	client.NoteShorter:        "notice.unfaithful",
 	client.NoteOther:          "notice.unfaithful",
 	client.NoteVanished:       "notice.unfaithful",
+	client.NoteFoundedAgain:   "notice.foundedagain",
 	dialogue.NoteReturning:    "notice.returning",
 	dialogue.NoteReturned:     "notice.returned",
 	dialogue.NoteAsleep:       "notice.asleep",
@@ -298,6 +300,10 @@ var problemKeys = []struct {
 	{client.ErrWhichCard, "problem.whichcard"},
 	{client.ErrCharter, "problem.charter"},
 	{client.ErrNoCharter, "problem.nocharter"},
+	{client.ErrNotLost, "problem.notlost"},
+	{client.ErrNobodyWaits, "problem.nobodywaits"},
+	{client.ErrNoFounding, "problem.nofounding"},
+	{client.ErrFounding, "problem.founding"},
 	{client.ErrClock, "problem.clock"},
 	{client.ErrNotSeated, "problem.notseated"},
 	{client.ErrWaiting, "problem.waiting"},

@@ -212,7 +212,7 @@ func TestEverySentence(t *testing.T) {
 			t.Errorf("%s is said as %q", what, s)
 		}
 	}
-	for k := client.NoteContradicted; k <= client.NoteVanished; k++ {
+	for k := client.NoteContradicted; k <= client.NoteFoundedAgain; k++ {
 		if noticeKeys[k] == "" {
 			t.Errorf("notice %d has no words", k)
 		}
@@ -227,7 +227,7 @@ func TestEverySentence(t *testing.T) {
 		check("a notice", w.Notice(client.Notice{Kind: k, By: "A", Seat: "B", Reason: 200}))
 		check("a notice that names nobody", w.Notice(client.Notice{Kind: k, Seat: "B"}))
 	}
-	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonWoke; r++ {
+	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonPast; r++ {
 		if reasonKeys[r] == "" {
 			t.Errorf("reason %d has no words", r)
 		}
@@ -251,6 +251,18 @@ func TestEverySentence(t *testing.T) {
 	check("a standstill", w.Still(client.Dialogue{StillSince: day, StillBy: 1, Sides: []client.Side{{ID: 1, Name: "North"}}}, day))
 	if w.Silence(client.Seat{Name: "A"}, day) != "" || w.Still(client.Dialogue{}, day) != "" {
 		t.Error("nothing is said as something")
+	}
+	seats := []client.Seat{{Name: "B"}, {Name: "C"}}
+	for _, x := range []client.LostRoom{{By: seats[0]}, {By: seats[0], Said: seats, Silent: seats, Founders: seats}, {Said: seats[:1], Silent: seats[:1], MayFound: true}} {
+		for _, s := range w.LostRoom(x) {
+			check("a room that is lost", s)
+		}
+	}
+	for _, f := range []client.Founding{{Founder: seats[0], Same: true, Members: seats, Later: seats}, {Mine: true, Taken: true, Unheard: []string{"B"}},
+		{Founder: seats[0], Differences: []client.Difference{{Kind: client.DifferenceMore, Name: "D"}}}} {
+		for _, s := range w.Founding(f) {
+			check("a founding", s)
+		}
 	}
 	for r := client.LossOlder; r <= client.LossCharter; r++ {
 		check("a loss of the room", w.Problem(&client.LostError{Reason: r, By: "A"}))
