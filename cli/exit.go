@@ -72,6 +72,8 @@ var kinds = []struct {
 	{client.ErrCardRevoked, exitRules, "", ""},
 	{client.ErrCardExpired, exitRules, "", ""},
 	{client.ErrCard, exitUsage, "", ""},
+	{client.ErrSeatHere, exitRules, "", ""},
+	{client.ErrWhichCard, exitUsage, "", "cli.hint.whichcard"},
 	{client.ErrUnfaithful, exitSafety, "", "cli.hint.unfaithful"},
 	{client.ErrOffline, exitWaiting, "", "cli.hint.offline"},
 	{client.ErrCharter, exitRules, "", "cli.hint.charters"},
@@ -121,6 +123,8 @@ func (a *app) explain(err error) (code int, text, hint sentence) {
 		return exitInUse, a.inUse(used), a.t("cli.hint.inuse")
 	case errors.As(err, &lost) && lost.Reason == client.LossReplaced:
 		return exitRules, sentence(a.w.Problem(lost)), a.t("cli.hint.replaced")
+	case errors.As(err, &lost) && lost.Reason == client.LossNewCard:
+		return exitRules, sentence(a.w.Problem(lost)), a.t("cli.hint.newcard")
 	case errors.As(err, &lost):
 		return exitWaiting, sentence(a.w.Problem(lost)), a.t("cli.hint.lost")
 	}

@@ -157,8 +157,11 @@ func (j *joiner) take(ctx context.Context) error {
 
 func (j *joiner) show(v client.CardView) {
 	invites := "cli.said.invites"
-	if v.Head {
+	switch {
+	case v.Head:
 		invites = "cli.said.invites.head"
+	case v.Again:
+		invites = "cli.said.invites.again"
 	}
 	j.a.tell(invites, "convenor", v.Convenor, "name", v.Name, "side", v.Side)
 	j.a.rules(v.Rules, v.Sides)

@@ -99,7 +99,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.initCommand(), a.passphraseCommand(), a.dialogueCommand(), a.inviteCommand(), a.revokeCommand(),
 		a.joinCommand(), a.returnCommand(), a.foundCommand(), a.approveCommand(), a.sayCommand(), a.readCommand(), a.fileCommand(), a.syncCommand(),
-		a.seatsCommand(), a.wordsCommand(), a.verifyCommand(), a.removeCommand(), a.leaveCommand(), a.charterCommand(),
+		a.seatsCommand(), a.seatParent(), a.wordsCommand(), a.verifyCommand(), a.removeCommand(), a.leaveCommand(), a.charterCommand(),
 		a.doctorCommand(), a.relayCommand(), a.rehearseCommand(),
 	)
 	extras(root)

@@ -35,6 +35,9 @@ type seatLine struct {
 	Card       string   `json:"card,omitempty"`
 	Silent     string   `json:"silent_since,omitempty"` // nothing was heard from it since, for a day or more
 	State      string   `json:"state,omitempty"`        // of what was just done: room or waiting
+
+	Replacements []replacementLine `json:"new_cards,omitempty"`
+	Replacing    bool              `json:"replacing"` // a new card was approved, and is let in
 }
 
 var (
@@ -56,6 +59,7 @@ func (a *app) lineOfSeat(x client.Seat) seatLine {
 		Status: statuses[x.Status], Head: x.Head, Me: x.Me, Due: x.Due, GoneBy: x.GoneBy,
 		VerifiedBy: append([]string{}, x.VerifiedBy...), Lost: a.w.Loss(x.Lost),
 		Words: x.Words, Missing: x.Missing, Expires: stamp(x.Expires), Silent: stamp(x.SilentSince), Seconds: x.Seconds, AtDoor: x.AtDoor,
+		Replacements: replacementLines(x), Replacing: x.Replacing,
 	}
 }
 
@@ -184,6 +188,7 @@ type seatAction struct {
 	use  string
 	do   func(*session, client.Dialogue, client.Seat) error
 	said string // the sentence for what was done, with the seat's name and the delivery
+	held string // the same of a seat that is held; empty where that is no other
 }
 
 func (a *app) seatCommand(k seatAction) *cobra.Command {
@@ -224,31 +229,41 @@ func (s *session) act(k seatAction, prefix, seat string) error {
 	if err != nil {
 		return err
 	}
+	said := k.said
+	if k.held != "" && (x.Status == dialogue.In || x.Status == dialogue.Asleep) {
+		said = k.held
+	}
 	delivery, state := s.a.delivery(done)
 	l := s.a.lineOfSeat(now)
 	l.State, l.Dialogue = state, string(d.ID)
-	return s.a.result(l, s.a.t(k.said, "name", x.Name, "delivery", delivery))
+	return s.a.result(l, s.a.t(said, "name", x.Name, "delivery", delivery))
 }
 
 func (a *app) revokeCommand() *cobra.Command {
 	return a.seatCommand(seatAction{
 		use:  "revoke DIALOGUE SEAT",
 		do:   func(s *session, d client.Dialogue, x client.Seat) error { return s.Revoke(s.ctx, d.ID, x.ID) },
-		said: "cli.said.revoked",
+		said: "cli.said.revoked", held: "cli.said.withdrawn",
 	})
 }
 
 func (a *app) approveCommand() *cobra.Command {
-	return a.seatCommand(seatAction{
+	var words string
+	cmd := a.seatCommand(seatAction{
 		use: "approve DIALOGUE SEAT",
 		do: func(s *session, d client.Dialogue, x client.Seat) error {
+			if x.Status == dialogue.In || x.Status == dialogue.Asleep {
+				return s.approveNew(d, x, words)
+			}
 			if len(x.Words) > 0 {
 				s.a.tell("cli.said.fourwords", "name", x.Name, "words", strings.Join(x.Words, " "))
 			}
 			return s.Approve(s.ctx, d.ID, x.ID)
 		},
-		said: "cli.said.approved",
+		said: "cli.said.approved", held: "cli.said.approvednew",
 	})
+	cmd.Flags().StringVar(&words, "words", "", "")
+	return cmd
 }
 
 func (a *app) removeCommand() *cobra.Command {
@@ -312,7 +327,7 @@ func (s *session) seats(prefix string) error {
 				return err
 			}
 		}
-		rows = append(rows, row(l.ID, s.a.nameOf(x), s.a.sideOf(x), s.a.statusOf(x), s.a.verifiedOf(x), s.a.list(x.Missing)))
+		rows = append(rows, row(l.ID, s.a.nameOf(x), s.a.sideOf(x), s.a.statusOf(x), s.a.verifiedOf(x), s.a.list(missingOf(x))))
 	}
 	if !s.a.json {
 		if err := table(s.a.Out, rows); err != nil {
@@ -392,7 +407,9 @@ var statusKeys = map[dialogue.Status]string{
 }
 
 func (a *app) statusOf(x client.Seat) sentence {
-	switch {
+	switch text := a.newCardStatus(x); {
+	case text != "":
+		return text
 	case x.Expired:
 		return a.t("cli.seat.expired")
 	case x.Due && x.GoneBy != "":

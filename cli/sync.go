@@ -125,6 +125,8 @@ func (a *app) task(t client.Task) sentence {
 	switch t.Kind {
 	case client.TaskApprove:
 		return a.t("cli.synced.approve", "name", t.Seat.Name)
+	case client.TaskReplace:
+		return a.t("cli.synced.replace", "name", t.Seat.Name)
 	case client.TaskInvite:
 		return a.t("cli.synced.invite", "side", t.Seat.SideName)
 	case client.TaskListen:

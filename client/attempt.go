@@ -46,7 +46,7 @@ func (m *member) noteChanges(before, after *dialogue.State, place channel.Place)
 	for i := range after.Seats {
 		x := &after.Seats[i]
 		y := before.Seat(x.ID)
-		if y != nil && x.Status == y.Status && x.Due == y.Due && (x.Heard > 0) == (y.Heard > 0) && after.Ready(x) == before.Ready(y) {
+		if y != nil && x.Status == y.Status && x.Due == y.Due && x.Replacing == y.Replacing && (x.Heard > 0) == (y.Heard > 0) && after.Ready(x) == before.Ready(y) {
 			continue
 		}
 		l := m.acct.Changes.in(place)

@@ -89,7 +89,12 @@ func (m *member) anyChore() bool {
 	}
 	for i := range m.state.Seats {
 		x := &m.state.Seats[i]
-		if m.state.Ready(x) || m.unreported(x) || x.Back != nil {
+		if m.state.Ready(x) || x.Replacing || x.Back != nil {
+			return true
+		}
+	}
+	for x := range m.cards() {
+		if m.unreported(x) {
 			return true
 		}
 	}
@@ -160,14 +165,14 @@ func (m *member) whatIsDue(sp *vault.Space) (*commitPlan, error) {
 	plan := slices.DeleteFunc(m.state.Plan(dialogue.Plenary), m.state.Barred)
 	for i := range m.state.Seats {
 		x := &m.state.Seats[i]
-		if !m.state.Ready(x) || len(plan)+len(c.content.Adds) >= wire.MaxSeats {
+		if !m.state.Ready(x) && !x.Replacing || len(plan)+len(c.content.Adds) >= wire.MaxSeats {
 			continue
 		}
 		kp, err := m.postedPackage(sp, x)
 		if err != nil {
 			return nil, err
 		}
-		if kp == nil {
+		if kp == nil || x.Replacing && !m.state.Fresh(kp.SignatureKey()) {
 			continue
 		}
 		c.content.Adds = append(c.content.Adds, kp)
@@ -186,7 +191,7 @@ func (m *member) whatIsDue(sp *vault.Space) (*commitPlan, error) {
 // postedPackage is the key package that a seat's holder posted, as consented
 // to; nil while it is not here, or where it is no good.
 func (m *member) postedPackage(sp *vault.Space, x *dialogue.Seat) (*mls.KeyPackage, error) {
-	b, err := sp.Get(postKey(x.ID))
+	b, err := sp.Get(postKey(x.ID, x.Card))
 	if errors.Is(err, vault.ErrNotFound) {
 		return nil, nil
 	}

@@ -82,6 +82,8 @@ var (
 	ErrCardExpired     = errors.New("the card has expired")
 	ErrCardUsed        = errors.New("the card has been used before")
 	ErrCardRevoked     = errors.New("the card was revoked")
+	ErrSeatHere        = errors.New("this computer has that seat already")
+	ErrWhichCard       = errors.New("several new cards for that seat were used; say which one by its four words")
 	ErrClock           = errors.New("this computer's clock and the dialogue's time are more than a day apart")
 	ErrCharter         = errors.New("the past that was told does not lead to the present")
 	ErrNoCharter       = errors.New("there is no past to choose")

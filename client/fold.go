@@ -82,10 +82,12 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 			return err
 		}
 	case dialogue.SignedPost:
-		if n.Kind == dialogue.NoteArrived {
+		if n.Kind == dialogue.NoteArrived || n.Kind == dialogue.NoteReplaceUsed {
 			m.watchSoon(n.Seat)
 		}
 	case dialogue.Invite:
+		m.toLook.ring()
+	case dialogue.Replace:
 		m.toLook.ring()
 	case dialogue.Door:
 		if n.By == m.acct.Me {
@@ -119,8 +121,12 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 		if n.By == m.acct.Me || n.Reason == dialogue.ReasonWoke {
 			return nil
 		}
-	case dialogue.NoteReturned:
+	case dialogue.NoteReturned, dialogue.NoteReplaced:
 		if err := m.isBack(sp, n.Seat); err != nil {
+			return err
+		}
+	case dialogue.NoteReplaceAsked, dialogue.NoteReplaceOver, dialogue.NoteReplaceDue:
+		if err := m.forgetPosts(sp, n.Seat); err != nil {
 			return err
 		}
 	case dialogue.NoteRemoved, dialogue.NoteLeft, dialogue.NoteAsleep:

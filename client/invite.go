@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,6 +134,7 @@ type offer struct {
 	Role     dialogue.Role
 	Head     bool
 	Convenor string
+	Again    bool // the seat is held already: its person's computer is lost
 }
 
 func parseOffer(b []byte) (*offer, error) {
@@ -140,7 +142,7 @@ func parseOffer(b []byte) (*offer, error) {
 	if err := wire.Unmarshal(b, o, wire.CellSize); err != nil {
 		return nil, err
 	}
-	bad := len(o.Sides) < dialogue.MinSides || len(o.Sides) > dialogue.MaxSides || o.Side == 0 || int(o.Side) > len(o.Sides) ||
+	bad := len(o.Sides) < dialogue.MinSides || len(o.Sides) > dialogue.MaxSides || (o.Side == 0) != (o.Role == dialogue.Convenor) || int(o.Side) > len(o.Sides) ||
 		!o.Rules.Valid() || dialogue.CheckName(o.Name) != nil || dialogue.CheckName(o.Convenor) != nil
 	for _, s := range o.Sides {
 		bad = bad || dialogue.CheckName(s) != nil
@@ -158,7 +160,10 @@ type posted struct {
 	Package []byte // the MLS key package that the post names
 }
 
-func postKey(seat dialogue.SeatID) []byte { return append([]byte(keyPost), seat[:]...) }
+func postKey(seat dialogue.SeatID, card dialogue.Key) []byte {
+	return slices.Concat([]byte(keyPost), seat[:], card[:])
+}
+
 func cardKey(seat dialogue.SeatID) []byte { return append([]byte(keyCard), seat[:]...) }
 
 // InviteOptions say for whom a card is.
@@ -195,12 +200,10 @@ func (c *Client) Invite(ctx context.Context, id ID, o InviteOptions) (string, di
 	if o.Head && !first {
 		return "", dialogue.SeatID{}, &RuleError{Reason: dialogue.ReasonState}
 	}
-	lasts := cmpDuration(o.Expires, dialogue.CardLifetime*time.Minute)
-	if lasts < time.Minute || lasts > dialogue.MaxCardLifetime*time.Minute {
-		return "", dialogue.SeatID{}, fmt.Errorf("a card lasts from one minute to %d days", dialogue.MaxCardLifetime/dialogue.MinutesPerDay)
+	k, err := m.newCard(dialogue.NewSeatID(), o.Expires)
+	if err != nil {
+		return "", dialogue.SeatID{}, err
 	}
-	k := &card{seat: dialogue.NewSeatID(), expires: c.minute() + uint64(lasts/time.Minute), address: m.acct.Relay}
-	rand.Read(k.secret[:])
 	event := dialogue.NewEvent(dialogue.KindInvite, c.minute(), dialogue.Invite{
 		Seat: k.seat, Side: o.Side, Name: o.Name, Capacity: o.Capacity, Role: o.Role,
 		Box: k.boxKey(), Card: k.public(), Expires: k.expires,
@@ -212,7 +215,23 @@ func (c *Client) Invite(ctx context.Context, id ID, o InviteOptions) (string, di
 		Sides: m.state.SideNames(), Rules: m.state.Rules, Side: o.Side, Name: o.Name, Capacity: o.Capacity, Role: o.Role,
 		Head: first, Convenor: m.state.Seats[0].Name,
 	}
-	err = m.update(func(sp *vault.Space) error {
+	return k.String(), k.seat, m.issue(k, event, shown)
+}
+
+// newCard makes a card for a seat. lasts is 0 for as long as cards last.
+func (m *member) newCard(seat dialogue.SeatID, lasts time.Duration) (*card, error) {
+	lasts = cmpDuration(lasts, dialogue.CardLifetime*time.Minute)
+	if lasts < time.Minute || lasts > dialogue.MaxCardLifetime*time.Minute {
+		return nil, fmt.Errorf("a card lasts from one minute to %d days", dialogue.MaxCardLifetime/dialogue.MinutesPerDay)
+	}
+	k := &card{seat: seat, expires: m.c.minute() + uint64(lasts/time.Minute), address: m.acct.Relay}
+	rand.Read(k.secret[:])
+	return k, nil
+}
+
+// issue keeps a card, announces it, and puts what it offers into its box.
+func (m *member) issue(k *card, event dialogue.Event, shown offer) error {
+	err := m.update(func(sp *vault.Space) error {
 		if err := sp.Put(cardKey(k.seat), []byte(k.String())); err != nil {
 			return err
 		}
@@ -226,7 +245,7 @@ func (c *Client) Invite(ctx context.Context, id ID, o InviteOptions) (string, di
 	})
 	m.toPost.ring()
 	m.changed(dialogue.Plenary)
-	return k.String(), k.seat, err
+	return err
 }
 
 func cmpDuration(d, otherwise time.Duration) time.Duration {
@@ -323,20 +342,25 @@ func (c *Client) Card(id ID, seat dialogue.SeatID) (text string, err error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.state != nil {
-		if x := m.state.Seat(seat); x != nil && x.Status != dialogue.Invited {
-			return "", ErrCardUsed
-		}
-	}
 	err = m.view(func(sp *vault.Space) error {
 		b, err := sp.Get(cardKey(seat))
 		text = string(b)
 		return err
 	})
 	if errors.Is(err, vault.ErrNotFound) {
-		err = ErrNoSeat
+		return "", ErrNoSeat
 	}
-	return text, err
+	if err != nil || m.state == nil || m.state.Seat(seat) == nil {
+		return text, err // its announcement was not read back yet
+	}
+	k, err := parseCard(text)
+	if err != nil {
+		return "", err
+	}
+	if x := m.withCard(seat, k.public()); x == nil && !m.announces(k) || x != nil && x.Status != dialogue.Invited {
+		return "", ErrCardUsed
+	}
+	return text, nil
 }
 
 // Revoke ends a card at once.
@@ -371,7 +395,9 @@ func (c *Client) Approve(ctx context.Context, id ID, seat dialogue.SeatID) error
 	switch {
 	case x == nil:
 		return ErrNoSeat
-	case x.Status == dialogue.In || m.state.Ready(x):
+	case x.Status == dialogue.In || x.Status == dialogue.Asleep:
+		return m.approveNew(x, nil)
+	case m.state.Ready(x):
 		return nil
 	case x.Status == dialogue.Invited:
 		return ErrWaiting
@@ -384,7 +410,7 @@ func (c *Client) Approve(ctx context.Context, id ID, seat dialogue.SeatID) error
 func (m *member) welcomesGo(adds []dialogue.Added) (l []parcelItem) {
 	for _, a := range adds {
 		x := m.state.Seat(a.Seat)
-		if x.Back != nil {
+		if x.Back != nil && !x.Replacing {
 			l = append(l, parcelItem{Box: x.Back.Door, Days: doorDays})
 		} else {
 			l = append(l, parcelItem{Box: x.Box, Days: cardDays})

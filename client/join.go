@@ -91,8 +91,10 @@ func (c *Client) Look(ctx context.Context, text string) (CardView, error) {
 	if err != nil {
 		return CardView{}, err
 	}
-	if m := c.joinedWith(k); m != nil {
+	if m, very := c.joinedWith(k); very {
 		return m.cardView()
+	} else if m != nil && m.holdsSeat() {
+		return CardView{}, ErrSeatHere
 	}
 	got, err := c.look(ctx, k)
 	if err != nil {
@@ -118,23 +120,37 @@ func (c *Client) look(ctx context.Context, k *card) (*cardBoxReading, error) {
 }
 
 func viewOf(k *card, o *offer) CardView {
-	return CardView{
-		Relay: k.address, Sides: o.Sides, Rules: o.Rules, Side: o.Sides[o.Side-1], Name: o.Name, Capacity: o.Capacity,
-		Head: o.Head, Convenor: o.Convenor, Expires: minuteTime(k.expires),
+	v := CardView{
+		Relay: k.address, Sides: o.Sides, Rules: o.Rules, Name: o.Name, Capacity: o.Capacity, Role: o.Role,
+		Head: o.Head, Convenor: o.Convenor, Expires: minuteTime(k.expires), Again: o.Again,
 	}
+	if o.Side > 0 {
+		v.Side = o.Sides[o.Side-1]
+	}
+	return v
 }
 
-// joinedWith finds the dialogue that this very card led to.
-func (c *Client) joinedWith(k *card) *member {
+// joinedWith finds the dialogue of a card's seat, and tells whether this very
+// card led to it.
+func (c *Client) joinedWith(k *card) (m *member, very bool) {
 	for _, m := range c.all() {
 		m.mu.Lock()
-		same := m.acct.Me == k.seat
+		same, very := m.acct.Me == k.seat, m.cameWith(k)
 		m.mu.Unlock()
 		if same {
-			return m
+			return m, very
 		}
 	}
-	return nil
+	return nil, false
+}
+
+// cameWith tells whether one took one's seat with a card.
+func (m *member) cameWith(k *card) bool {
+	if m.acct.Joining != nil {
+		return m.acct.Joining.Card == k.String()
+	}
+	me := m.me()
+	return me != nil && me.Card == k.public()
 }
 
 func (m *member) cardView() (CardView, error) {
@@ -173,19 +189,22 @@ func (c *Client) Join(ctx context.Context, text string) (ID, CardView, error) {
 	if err != nil {
 		return "", CardView{}, err
 	}
-	if m := c.joinedWith(k); m != nil {
+	m, very := c.joinedWith(k)
+	if very {
 		v, err := m.cardView()
 		if errors.Is(err, ErrCardUsed) {
 			err = nil // seated already
 		}
 		return m.id, v, err
 	}
+	if m != nil && m.holdsSeat() {
+		return "", CardView{}, ErrSeatHere
+	}
 	got, err := c.look(ctx, k)
 	if err != nil {
 		return "", CardView{}, err
 	}
-	m, err := c.post(k, got)
-	if err != nil {
+	if m, err = c.post(k, got, m); err != nil {
 		return "", CardView{}, err
 	}
 	err = m.push(ctx)
@@ -200,8 +219,9 @@ func (c *Client) Join(ctx context.Context, text string) (ID, CardView, error) {
 	return m.id, v, errors.Join(err, verr)
 }
 
-// post makes the post and the dialogue that waits for its answer.
-func (c *Client) post(k *card, got *cardBoxReading) (*member, error) {
+// post makes the post and the dialogue that waits for its answer. Where this
+// vault had the seat before, that is the same.
+func (c *Client) post(k *card, got *cardBoxReading, former *member) (*member, error) {
 	_, door, sig, err := newPlace()
 	if err != nil {
 		return nil, err
@@ -216,6 +236,9 @@ func (c *Client) post(k *card, got *cardBoxReading) (*member, error) {
 		Title: defaultTitle(got.offer.Sides), Standing: StandingWaiting, Relay: k.address, Me: k.seat, Door: door,
 		Terms: termsOf(got.offer.Rules), NextSeq: 1,
 		Joining: &joining{Card: k.String(), Offer: got.raw, Secrets: secrets.Marshal(), Post: p.Hash(), At: c.minute()},
+	}
+	if former != nil {
+		return former, former.joinAnew(k, acct, content)
 	}
 	return c.newDialogue(acct, func(m *member, sp *vault.Space) error {
 		return m.queueParcel(sp, parcelItem{Box: k.boxKey(), Days: cardDays}, channel.ParcelPost, content)
@@ -286,7 +309,7 @@ func (m *member) enterWith(welcome []byte, j *joining) (bool, error) {
 		return true, nil
 	}
 	err = m.update(func(sp *vault.Space) error {
-		if err := m.dropAll(sp, func(*item) bool { return true }); err != nil {
+		if err := m.dropAll(sp, func(it *item) bool { return it.Kind == itemParcel }); err != nil {
 			return err
 		}
 		return m.enter(sp, group)

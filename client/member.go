@@ -23,9 +23,9 @@ type member struct {
 	id  ID
 	vid vault.DialogueID
 
-	// The loops that post, that look into cards' boxes and that move files wait
-	// for these.
-	toPost, toLook, toMove bell
+	// The loops that post, that look into cards' boxes, that move files, and that
+	// read where the dialogue was over wait for these.
+	toPost, toLook, toMove, toRead bell
 
 	looking  sync.Mutex // held by whoever reads cards' boxes; before mu
 	knocking sync.Mutex // held by whoever reads doors; before mu
@@ -47,9 +47,9 @@ type member struct {
 	problem    error
 	clockOff   bool // the charter is there, and tells another day than this computer's clock
 	heardAt    time.Time
-	seen       map[string]bool // chores that were due in this round
-	cardSeen   uint64          // cells read from the box of the card that one waits with
-	watched    map[dialogue.SeatID]*watch
+	seen       map[string]bool         // chores that were due in this round
+	cardSeen   uint64                  // cells read from the box of the card that one waits with
+	watched    map[dialogue.Key]*watch // by card
 	doors      map[doorKey]*doorWatch
 	told       map[dialogue.Hash]bool        // returns that the room was told of, by their key packages
 	door       *watch                        // one's own, while one waits there
@@ -139,7 +139,7 @@ const (
 	keyPackages = "k" // + room + seat: key package left in the log, or, for the plenary, at the seat's door
 	keySecrets  = "x" // + ref: secrets of one's own key packages
 	keyCard     = "d" // + seat: a card one made
-	keyPost     = "q" // + seat: what a card's holder posted
+	keyPost     = "q" // + seat + card: what a card's holder posted
 	keyReading  = "v" // + event id
 	keyFile     = "f" // + event id + part
 	keyHalf     = "u" // + event id: a file that is being taken in, before its message is
@@ -153,8 +153,8 @@ func numbered(prefix string, n uint64) []byte { return wire.AppendU64([]byte(pre
 
 func newMember(c *Client, vid vault.DialogueID) *member {
 	return &member{
-		c: c, vid: vid, id: ID(vid.String()), toPost: newBell(), toLook: newBell(), toMove: newBell(),
-		own: map[[32]byte]*ownCell{}, watched: map[dialogue.SeatID]*watch{},
+		c: c, vid: vid, id: ID(vid.String()), toPost: newBell(), toLook: newBell(), toMove: newBell(), toRead: newBell(),
+		own: map[[32]byte]*ownCell{}, watched: map[dialogue.Key]*watch{},
 		doors: map[doorKey]*doorWatch{}, told: map[dialogue.Hash]bool{}, foundings: map[dialogue.SeatID]*judged{},
 		words: map[dialogue.EventID][]string{}, counting: map[dialogue.EventID]bool{}, progress: map[dialogue.EventID]uint64{},
 	}

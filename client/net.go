@@ -99,7 +99,7 @@ func (m *member) over() bool {
 
 func (m *member) readOnce(ctx context.Context) error {
 	if m.over() {
-		<-ctx.Done()
+		m.toRead.wait(ctx, 0) // a new card begins it again
 		return nil
 	}
 	m.mu.Lock()

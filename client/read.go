@@ -272,6 +272,8 @@ func (m *member) gone(sp *vault.Space, room dialogue.Room, c *dialogue.Commit, k
 	case m.tookUp(c): // the Welcome for that post lies at one's door
 		m.acct.Away.holdKeys(keys)
 		return m.leaveLog(sp)
+	case !m.awaitsCharter() && (me.Replacing || m.comesBack(c) && me.Lost == dialogue.LossCard):
+		return m.loseAs(sp, keys, LossNewCard, dialogue.SeatID{})
 	case m.comesBack(c):
 		return m.loseAs(sp, keys, LossReplaced, dialogue.SeatID{})
 	case m.awaitsCharter():

@@ -31,6 +31,7 @@ const (
 	LossReplaced LossReason = 5 // another copy of this vault has taken the place
 	LossWelcome  LossReason = 6 // it was let in, and what it was let in with does not open, or never came
 	LossCharter  LossReason = 7 // the past that one was told does not lead to the present
+	LossNewCard  LossReason = 8 // the seat was given to a new card: this computer was said to be lost
 )
 
 // A LostError is the Problem of a dialogue that is lost.
@@ -51,6 +52,8 @@ func (e *LostError) Error() string {
 		return "this computer was away for too long"
 	case LossReplaced:
 		return "another copy of this vault is in use"
+	case LossNewCard:
+		return "a new card took this seat"
 	case LossWelcome:
 		return "what this seat was let in with can't be opened"
 	}
@@ -117,7 +120,7 @@ func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossRe
 	a := m.acct.Away
 	a.Reason, a.By, a.Since = reason, by, m.c.minute()
 	a.holdKeys(keys)
-	if reason == LossReplaced {
+	if reason == LossReplaced || reason == LossNewCard {
 		return nil // the room knows a key that is not here
 	}
 	return m.postReturn(sp)
@@ -165,7 +168,8 @@ func byPerson(event []byte) bool {
 		return false
 	}
 	switch e.Kind {
-	case dialogue.KindSay, dialogue.KindInvite, dialogue.KindRevoke, dialogue.KindConsent, dialogue.KindRemove, dialogue.KindLeave:
+	case dialogue.KindSay, dialogue.KindInvite, dialogue.KindRevoke, dialogue.KindConsent, dialogue.KindRemove, dialogue.KindLeave,
+		dialogue.KindReplace:
 		return true
 	}
 	return false

@@ -108,7 +108,9 @@ func (m *member) seat(x *dialogue.Seat) Seat {
 		ID: x.ID, Name: x.Name, Side: x.Side, SideName: m.state.SideName(x.Side), Role: x.Role, Capacity: x.Capacity,
 		Status: x.Status, Me: x.ID == m.acct.Me, Head: m.state.IsHead(x.ID), Due: x.Due, GoneBy: m.nameOf(x.GoneBy),
 		Lost: x.Lost, By: m.nameOf(x.By), Seconds: len(x.Seconds), AtDoor: x.Back != nil,
+		Replacing: x.Replacing,
 	}
+	s.Replacements = m.replacements(x)
 	for _, v := range x.Verified {
 		s.VerifiedBy = append(s.VerifiedBy, m.nameOf(v.By))
 	}
@@ -134,12 +136,14 @@ func (m *member) mayDo(x *dialogue.Seat) SeatActions {
 	}
 	head := m.state.IsHead(me.ID)
 	over := me.Role == dialogue.Convenor || head && me.Side == x.Side
-	return SeatActions{
+	may := SeatActions{
 		Approve: x.Status == dialogue.Arrived && head && slices.Contains(m.state.Missing(x), me.Side),
 		Revoke:  (x.Status == dialogue.Invited || x.Status == dialogue.Arrived) && (over || x.By == me.ID),
 		Remove:  (x.Status == dialogue.In || x.Status == dialogue.Asleep) && !x.Due && x.ID != me.ID && (over || head && !slices.Contains(x.Removers, me.Side)),
-		Verify:  x.Status == dialogue.In && x.ID != me.ID,
+		Verify:  x.Status == dialogue.In && !x.Due && x.ID != me.ID,
 	}
+	m.mayReplace(x, &may)
+	return may
 }
 
 func (m *member) rooms(seats []Seat) []Room {
@@ -224,6 +228,9 @@ func (m *member) tasks(d *Dialogue) []Task {
 	for _, s := range d.Seats {
 		if s.MayDo.Approve {
 			l = append(l, Task{TaskApprove, s})
+		}
+		if s.MayDo.ApproveNew {
+			l = append(l, Task{TaskReplace, s})
 		}
 	}
 	if d.Reading != nil && !d.Reading.Mine && !slices.Contains(d.Reading.Heard, d.Me.Name) {

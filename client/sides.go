@@ -245,7 +245,7 @@ func (m *member) canWrite(r dialogue.Room) WhyNot {
 		return WhyStopped
 	}
 	members := m.members(r)
-	if m.adding(r) || len(m.state.Strangers(r, members))+len(m.state.Absent(r, members)) > 0 {
+	if m.adding(r) || len(m.state.Strangers(r, members))+len(m.state.Absent(r, members)) > 0 || r != dialogue.Plenary && len(m.lostMembers(r, members)) > 0 {
 		return WhyChanging
 	}
 	return WhyNone

@@ -136,11 +136,44 @@ type Seat struct {
 	HaveCard bool // this vault made the card and can show it again
 
 	AtDoor bool // it waits at its door to come back
+
+	Replacements []Replacement // new cards that were asked for, because its computer is lost
+	Replacing    bool          // one was approved: the others' computers let it in
+}
+
+// A Replacement is a new card for a seat that is held.
+type Replacement struct {
+	By        string // name of who asked for it
+	Mine      bool   // this person did
+	Expires   time.Time
+	Expired   bool // nobody used it in time
+	Twice     bool // it was used twice: it gives nobody the seat
+	Used      bool
+	Post      dialogue.Hash // what its holder posted
+	Words     []string      // the four words of that
+	Approved  []string      // names
+	HaveCard  bool          // this vault made the card and can show it again
+	Agreement               // who has to approve yet
+
+	MayApprove, MayWithdraw bool
+}
+
+// An Agreement says who has to approve a new card: Own, unless empty, and More
+// of the Others. All are names.
+type Agreement struct {
+	Own    string
+	Others []string
+	More   int
 }
 
 // SeatActions are what the rules let this person do with a seat now.
 type SeatActions struct {
 	Approve, Revoke, Remove, Verify bool
+
+	Replace    bool     // ask for a new card
+	Replacers  []string // names of who may; nil where nobody can ask now
+	Agree      Agreement
+	ApproveNew bool // a new card
 }
 
 // A Room is a room one sits in.
@@ -179,6 +212,7 @@ type TaskKind string
 // Tasks.
 const (
 	TaskApprove TaskKind = "approve" // a newcomer asks to be let in
+	TaskReplace TaskKind = "replace" // somebody with a new card asks to be let in
 	TaskInvite  TaskKind = "invite"  // a side has no head and no card out
 	TaskListen  TaskKind = "listen"  // somebody reads words aloud
 	TaskBack    TaskKind = "back"    // a message came back, because its readers have changed
@@ -295,6 +329,8 @@ type CardView struct {
 	Side     string // of the seat
 	Name     string // of the seat, as the inviter wrote it
 	Capacity dialogue.Capacity
+	Role     dialogue.Role
+	Again    bool // the seat is its person's already; the card is for another computer
 	Head     bool // taking the seat agrees to the rules for the side
 	Convenor string
 	Expires  time.Time

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -35,8 +36,10 @@ const (
 
 // watchSoon reads a card's box at once.
 func (m *member) watchSoon(seat dialogue.SeatID) {
-	if w := m.watched[seat]; w != nil {
-		w.next = time.Time{}
+	for x := range m.cards() {
+		if w := m.watched[x.Card]; w != nil && x.ID == seat {
+			w.next = time.Time{}
+		}
 	}
 	m.toLook.ring()
 }
@@ -51,7 +54,7 @@ func (m *member) lookAgain() time.Duration {
 	var next time.Duration
 	for _, x := range m.toWatch() {
 		wait := watchOwn
-		if w := m.watched[x.ID]; w != nil {
+		if w := m.watched[x.Card]; w != nil {
 			wait = max(w.next.Sub(m.c.opt.Now()), time.Millisecond)
 		}
 		if next == 0 || wait < next {
@@ -61,13 +64,42 @@ func (m *member) lookAgain() time.Duration {
 	return next
 }
 
+// cards gives every seat, and once more as it would stand with each new card
+// that was asked for.
+func (m *member) cards() iter.Seq[*dialogue.Seat] {
+	return func(yield func(*dialogue.Seat) bool) {
+		for i := range m.state.Seats {
+			x := &m.state.Seats[i]
+			if !yield(x) {
+				return
+			}
+			for j := range x.Replacements {
+				y := x.WithCard(&x.Replacements[j])
+				if !yield(&y) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// withCard is a seat as it stands with a card; nil where the card is void.
+func (m *member) withCard(seat dialogue.SeatID, card dialogue.Key) *dialogue.Seat {
+	for x := range m.cards() {
+		if x.ID == seat && x.Card == card {
+			return x
+		}
+	}
+	return nil
+}
+
 // toWatch lists the seats whose card may yet be used, or used again.
 func (m *member) toWatch() []dialogue.Seat {
 	var l []dialogue.Seat
 	now := m.c.minute()
-	for _, x := range m.state.Seats {
+	for x := range m.cards() {
 		if x.Box != (dialogue.Key{}) && x.Status != dialogue.Revoked && now <= x.Expires+dialogue.MinutesPerDay {
-			l = append(l, x)
+			l = append(l, *x)
 		}
 	}
 	return l
@@ -88,7 +120,7 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 	m.mu.Unlock()
 	for _, x := range seats {
 		m.mu.Lock()
-		w := m.watched[x.ID]
+		w := m.watched[x.Card]
 		if w == nil {
 			key, err := relay.BoxKeyFrom(x.Box[:])
 			if err != nil {
@@ -96,7 +128,7 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 				return err
 			}
 			w = &watch{un: channel.NewUnwrapper(key)}
-			m.watched[x.ID] = w
+			m.watched[x.Card] = w
 		}
 		due := all || !now.Before(w.next)
 		w.next = now.Add(watchEvery)
@@ -148,21 +180,20 @@ func (m *member) sawPost(x dialogue.Seat, w *watch, content []byte) error {
 		return nil
 	}
 	w.posts = append(w.posts, p.Signed)
-	now := m.state.Seat(x.ID)
+	now := m.withCard(x.ID, x.Card)
 	if now == nil || now.Status != dialogue.Invited && now.Post != h {
 		return nil
 	}
 	if len(w.posts) > 1 && now.Status == dialogue.Invited {
 		return nil // the first in the box is the one to report
 	}
-	return m.update(func(sp *vault.Space) error { return sp.Put(postKey(x.ID), content) })
+	return m.update(func(sp *vault.Space) error { return sp.Put(postKey(x.ID, x.Card), content) })
 }
 
 // report is the chore of telling the log what was seen in a card's box: its
 // use, or a second use.
 func (m *member) report(sp *vault.Space) error {
-	for i := range m.state.Seats {
-		x := &m.state.Seats[i]
+	for x := range m.cards() {
 		if !m.unreported(x) {
 			continue
 		}
@@ -182,7 +213,7 @@ func (m *member) report(sp *vault.Space) error {
 // toReport is what was seen of a card and the log does not have: its first
 // use, or a further one, of which one is enough for the alarm.
 func (m *member) toReport(x *dialogue.Seat) (dialogue.Kind, *dialogue.SignedPost) {
-	w := m.watched[x.ID]
+	w := m.watched[x.Card]
 	if w == nil || len(w.posts) == 0 || x.Status == dialogue.Revoked {
 		return 0, nil
 	}

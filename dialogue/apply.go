@@ -61,6 +61,13 @@ const (
 	NoteRoomLost     NoteKind = 29 // a seat can't follow its side room
 	NoteRoomOver     NoteKind = 30 // nearly all its seats lost a room: it can be founded again
 	NoteSideAsleep   NoteKind = 31 // all seats of the body, a SideID, sleep
+
+	NoteReplaceAsked  NoteKind = 32 // a new card was asked for a seat
+	NoteReplaceUsed   NoteKind = 33 // it was used
+	NoteReplaceAgreed NoteKind = 34 // the author approved it
+	NoteReplaceDue    NoteKind = 35 // two did: the old leaf goes
+	NoteReplaceOver   NoteKind = 36 // it was taken back
+	NoteReplaced      NoteKind = 37 // the new card has the seat
 )
 
 // A Reason says why something had no effect.
@@ -212,7 +219,7 @@ func (f *fold) event() {
 		return
 	}
 	author := f.s.Seat(f.e.Author)
-	if author == nil || author.Status != In || author.Due && ev.Kind != KindLeave {
+	if author == nil || author.Status != In || author.Due && (ev.Kind != KindLeave || author.Replacing) {
 		f.refuse(ReasonNotSeated)
 		return
 	}
@@ -255,6 +262,8 @@ func (f *fold) event() {
 		with(f, f.returns)
 	case KindRoomLost:
 		with(f, f.roomLost)
+	case KindReplace:
+		with(f, f.replace)
 	}
 }
 

@@ -66,7 +66,7 @@ func (s *State) judge(author SeatID, c *Commit) Reason {
 		if n.Back != nil && !s.MayBringBack(author, n.ID) {
 			return ReasonNamed
 		}
-		if !(s.Ready(n) && a.Package == n.Package) && !s.comesBack(author, n, a, c.Removes) {
+		if !(s.Ready(n) && a.Package == n.Package) && !s.comesBack(author, n, a, c.Removes) && !s.comesAnew(n, a, c.Removes) {
 			return ReasonNotReady
 		}
 		seen[a.Seat] = true
@@ -145,6 +145,10 @@ func (f *fold) carryOut(c *Commit) {
 	f.s.LastCommit = f.s.LogTime
 	for _, id := range c.Removes {
 		x := f.s.Seat(id)
+		if x.Replacing {
+			f.leafGone(x)
+			continue
+		}
 		if x.Due {
 			f.departed(x)
 			continue
@@ -165,7 +169,7 @@ func (f *fold) carryOut(c *Commit) {
 		x.Heard, x.Since = 0, f.s.LogTime
 		newcomers = append(newcomers, a.Seat)
 		if x.Status == Asleep {
-			f.seatAgain(x, a)
+			f.backIn(x, a)
 			continue
 		}
 		x.Status, x.Key = In, a.Key
@@ -192,7 +196,7 @@ func (f *fold) carryOut(c *Commit) {
 
 // departed ends a seat: it was removed, or left.
 func (f *fold) departed(x *Seat) {
-	x.Status, x.Due, x.Removers, x.Back = Removed, false, nil, nil
+	x.Status, x.Due, x.Removers, x.Back, x.Replacements, x.Replacing = Removed, false, nil, nil, nil, false
 	k := NoteRemoved
 	if x.Leaving {
 		x.Status, k = Left, NoteLeft

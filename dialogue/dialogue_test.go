@@ -124,20 +124,22 @@ func TestParseStateRefusesAConvenorWhoArrives(t *testing.T) {
 
 func TestParseStateRefuses(t *testing.T) {
 	for name, breakIt := range map[string]func(*State){
-		"another fold":      func(s *State) { s.Fold++ },
-		"no seats":          func(s *State) { s.Seats = nil },
-		"a seat twice":      func(s *State) { s.Seats = append(s.Seats, s.Seats[0]) },
-		"no such side":      func(s *State) { s.Seats = append(s.Seats, Seat{ID: id("x"), Side: 9, Name: "x", Status: In}) },
-		"two convenors":     func(s *State) { s.Seats = append(s.Seats, Seat{ID: id("x"), Name: "x", Status: In}) },
-		"a name that hides": func(s *State) { s.Sides[0].Name = "a\u202eb" },
-		"claims":            func(s *State) { s.Claims = s.Claims[1:] },
-		"rules":             func(s *State) { s.Rules.RetentionDays = 0 },
-		"a door too many":   func(s *State) { s.Seats[0].Doors = make([]Key, maxDoors+1) },
-		"too many retired":  func(s *State) { s.Retired = make([]Hash, maxRetired+1) },
-		"founded by none":   func(s *State) { s.Refounded.N = 1 },
-		"never founded":     func(s *State) { s.Refounded.Hash = Hash{1} },
-		"a status":          func(s *State) { s.Seats[0].Status = Asleep + 1 },
-		"a room too many":   func(s *State) { s.Rooms = []RoomState{{Room: 5}} },
+		"another fold":        func(s *State) { s.Fold++ },
+		"no seats":            func(s *State) { s.Seats = nil },
+		"a seat twice":        func(s *State) { s.Seats = append(s.Seats, s.Seats[0]) },
+		"no such side":        func(s *State) { s.Seats = append(s.Seats, Seat{ID: id("x"), Side: 9, Name: "x", Status: In}) },
+		"two convenors":       func(s *State) { s.Seats = append(s.Seats, Seat{ID: id("x"), Name: "x", Status: In}) },
+		"a name that hides":   func(s *State) { s.Sides[0].Name = "a\u202eb" },
+		"claims":              func(s *State) { s.Claims = s.Claims[1:] },
+		"rules":               func(s *State) { s.Rules.RetentionDays = 0 },
+		"a door too many":     func(s *State) { s.Seats[0].Doors = make([]Key, maxDoors+1) },
+		"too many retired":    func(s *State) { s.Retired = make([]Hash, maxRetired+1) },
+		"a new card too many": func(s *State) { s.Seats[0].Replacements = make([]Replacement, maxReplacements+1) },
+		"too many approved":   func(s *State) { s.Seats[0].Replacements = []Replacement{{Approved: make([]SeatID, maxApproved+1)}} },
+		"founded by none":     func(s *State) { s.Refounded.N = 1 },
+		"never founded":       func(s *State) { s.Refounded.Hash = Hash{1} },
+		"a status":            func(s *State) { s.Seats[0].Status = Asleep + 1 },
+		"a room too many":     func(s *State) { s.Rooms = []RoomState{{Room: 5}} },
 	} {
 		s := state(t)
 		breakIt(s)
@@ -171,6 +173,7 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add([]byte{0x85, 1, 9, 0x40, 0, 0x80})
 	f.Add(NewEvent(KindDoor, 1, Door{Key: Key{1}}).Marshal())
 	f.Add(NewEvent(KindRoomLost, 1, RoomLost{Room: 1, Named: id("Ruth")}).Marshal())
+	f.Add(NewEvent(KindReplace, 1, Replace{Seat: id("Ruth"), Box: Key{1}, Card: Key{2}, Expires: 3}).Marshal())
 	post := ReturnPost{Seat: id("Ruth"), KeyPackage: sha256.Sum256([]byte("package"))}
 	f.Add(NewEvent(KindReturn, 1, Return{Signed: post.Sign(keyOf("Ruth", 0)), Package: []byte("package")}).Marshal())
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -194,6 +197,9 @@ func FuzzParseState(f *testing.F) {
 	f.Add(state(f).Marshal())
 	s := state(f)
 	s.Seats[0].Status, s.Seats[0].Back, s.Retired = Asleep, &Returning{Door: Key{1}}, []Hash{{1}}
+	f.Add(s.Marshal())
+	s = state(f)
+	s.Seats[0].Replacements, s.Seats[0].Replacing, s.Seats[0].Cards = []Replacement{{Card: Key{1}, Post: Hash{2}, Approved: []SeatID{{3}}}}, true, 1
 	f.Add(s.Marshal())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := ParseState(b)

@@ -77,8 +77,9 @@ const (
 	KindDoor       Kind = 17 // the author's door moves
 	KindReturn     Kind = 18 // what lay at a seat's door
 	KindRoomLost   Kind = 19 // the author can't follow its side room
+	KindReplace    Kind = 20 // a new card is made for a seat that is held
 
-	lastKind = KindRoomLost
+	lastKind = KindReplace
 )
 
 // Version is the version of events that this code writes and of the fold

@@ -179,6 +179,24 @@ func barredOf(s *State, name string, p *player) SignedFounding {
 	return f.Sign(keyOf(name, p.keys[name]))
 }
 
+// TestFoundedWhileReplaced: whose new card was approved keeps the seat, and is
+// let in with that card.
+func TestFoundedWhileReplaced(t *testing.T) {
+	p := tableFour(t)
+	x := p.s.Seat(id("Mira"))
+	x.Due, x.Replacing = true, true
+	next, r := p.s.Refound(p.founding("Ruth", "Halden", "Corin").Sign(keyOf("Ruth", p.keys["Ruth"])))
+	if r != ReasonNone {
+		t.Fatal(reasonNames[r])
+	}
+	if x := next.Seat(id("Mira")); x.Status != Asleep || x.Due || !x.Replacing {
+		t.Errorf("%+v", x)
+	}
+	if _, r := p.s.Refound(p.founding("Ruth", "Halden", "Mira").Sign(keyOf("Ruth", p.keys["Ruth"]))); r != ReasonState {
+		t.Errorf("the lost computer is founded with: %q", reasonNames[r])
+	}
+}
+
 // TestAccepts: what who accepts a founding holds it against.
 func TestAccepts(t *testing.T) {
 	p := tableFour(t)
@@ -303,7 +321,7 @@ func TestVectors(t *testing.T) {
 	s, _ := Apply(nil, Entry{Author: o.Convenor, Event: &ev})
 	f := Founding{Founder: SeatID{1}, Without: SeatID{2}, Time: 29_000_000, Group: []byte{3}, Nonce: [16]byte{4}}
 	for _, x := range []struct{ what, got, want string }{
-		{"skeleton", fmt.Sprintf("%x", s.Digest()), "7e492220d4d77b399c2671edffaffe60be847dc31cd289193718bec5221907bb"},
+		{"skeleton", fmt.Sprintf("%x", s.Digest()), "3184b8dc49b296d4ca2fc799a4e0f0adfb99d6f82a749dde5a14c340b53693cc"},
 		{"founding", fmt.Sprintf("%x", f.Hash()), "c6fd3cf9d5f933a889fc89cd006f7007711170456c894dbbb2296069713ef885"},
 		{"words", strings.Join(f.Words("en"), " "), "swap screen news because use actress"},
 	} {

@@ -95,7 +95,7 @@ func (s *State) CheckReturn(b Return) Reason {
 	switch {
 	case x == nil:
 		return ReasonUnknown
-	case x.Status != In && x.Status != Asleep || x.Due:
+	case x.Status != In && x.Status != Asleep || x.Due || x.Replacing:
 		return ReasonState
 	case !slices.Contains(x.Doors, p.Door) || sha256.Sum256(b.Package) != p.KeyPackage || p.Named == p.Seat:
 		return ReasonMalformed
@@ -145,8 +145,8 @@ func (s *State) MayBringBack(by, back SeatID) bool {
 // comesBack judges the Add of a seat that returns. gone are the seats whose
 // leaves the same commit removes.
 func (s *State) comesBack(by SeatID, x *Seat, a Added, gone []SeatID) bool {
-	return x.Back != nil && a.Package == x.Back.Package && s.MayBringBack(by, x.ID) && !x.Due && !s.retired(a.Key) &&
-		!bytes.Equal(a.Key, x.Key) && (x.Status == Asleep || x.Status == In && slices.Contains(gone, x.ID))
+	return x.Back != nil && a.Package == x.Back.Package && s.MayBringBack(by, x.ID) && !x.Due && s.servesAgain(x, a.Key) &&
+		(x.Status == Asleep || x.Status == In && slices.Contains(gone, x.ID))
 }
 
 // Fresh tells whether a signature key is neither a seat's nor retired.
@@ -168,6 +168,19 @@ func (f *fold) setKey(x *Seat, key []byte) {
 		f.s.Retired = add(f.s.Retired, sha256.Sum256(x.Key))
 	}
 	x.Key = key
+}
+
+// backIn seats whoever was seated before. It has lost its side room: the leaf
+// that it had there can go, and another come, as soon as it was heard.
+func (f *fold) backIn(x *Seat, a Added) {
+	if r := f.s.room(SideRoom(x.Side)); r != nil && x.Side != 0 && !slices.Contains(r.Lost, x.ID) {
+		r.Lost = add(r.Lost, x.ID)
+	}
+	if x.Replacing {
+		f.seatAnew(x, a)
+	} else {
+		f.seatAgain(x, a)
+	}
 }
 
 // seatAgain carries out a return: the same seat, a fresh leaf.
@@ -253,7 +266,12 @@ func (s *State) Succeeds(former *State) bool {
 
 func (x *Seat) succeeds(former *Seat) bool {
 	same := x.ID == former.ID && x.Side == former.Side && x.Name == former.Name && x.Capacity == former.Capacity &&
-		x.Role == former.Role && x.By == former.By && x.Box == former.Box && x.Card == former.Card && x.Expires == former.Expires
+		x.Role == former.Role && x.Cards >= former.Cards
+	if x.Cards == former.Cards {
+		same = same && x.By == former.By && x.Box == former.Box && x.Card == former.Card && x.Expires == former.Expires
+	} else {
+		same = same && former.Status != Revoked && former.Status != Removed && former.Status != Left
+	}
 	for _, by := range former.NamedBy {
 		same = same && slices.Contains(x.NamedBy, by)
 	}
@@ -261,9 +279,10 @@ func (x *Seat) succeeds(former *Seat) bool {
 	case Invited:
 		return same
 	case Arrived:
-		return same && x.Status != Invited && x.Post == former.Post
+		return same && x.Status != Invited && (x.Post == former.Post || x.Cards > former.Cards)
 	case In, Asleep:
-		return same && (x.Status == In || x.Status == Asleep || x.Status == Removed || x.Status == Left) && x.Post == former.Post
+		return same && (x.Status == In || x.Status == Asleep || x.Status == Removed || x.Status == Left) &&
+			(x.Post == former.Post || x.Cards > former.Cards)
 	}
 	return same && x.Status == former.Status
 }

@@ -14,12 +14,16 @@ func TestSucceeds(t *testing.T) {
 	former := state(t)
 	former.Seats = append(former.Seats, Seat{ID: id("Halden"), Side: 1, Name: "Halden", Status: In, Doors: []Key{{2}}, NamedBy: []SeatID{id("Ruth")}})
 	for name, change := range map[string]func(*State){
-		"nothing":  func(*State) {},
-		"asleep":   func(s *State) { s.Seats[1].Status = Asleep },
-		"a key":    func(s *State) { s.Seats[1].Key = []byte("another") },
-		"time":     func(s *State) { s.LogTime += 9; s.Claims[0] += 9 },
-		"a seat":   func(s *State) { s.Seats = add(s.Seats, Seat{ID: id("Mira"), Side: 1, Name: "Mira", Status: Invited}) },
-		"agreed":   func(s *State) { s.Sides[0].Agreed = true },
+		"nothing": func(*State) {},
+		"asleep":  func(s *State) { s.Seats[1].Status = Asleep },
+		"a key":   func(s *State) { s.Seats[1].Key = []byte("another") },
+		"time":    func(s *State) { s.LogTime += 9; s.Claims[0] += 9 },
+		"a seat":  func(s *State) { s.Seats = add(s.Seats, Seat{ID: id("Mira"), Side: 1, Name: "Mira", Status: Invited}) },
+		"agreed":  func(s *State) { s.Sides[0].Agreed = true },
+		"a card": func(s *State) {
+			x := &s.Seats[1]
+			x.Cards, x.By, x.Card, x.Post, x.Expires = 1, id("Ruth"), Key{8}, Hash{8}, 8
+		},
 		"a naming": func(s *State) { s.Seats[1].NamedBy = add(s.Seats[1].NamedBy, id("Mira")) },
 	} {
 		s := former.clone()
@@ -44,6 +48,7 @@ func TestSucceeds(t *testing.T) {
 		"another side's":    func(s *State) { s.Seats[1].Side = 2 },
 		"only invited":      func(s *State) { s.Seats[1].Status = Invited },
 		"another post":      func(s *State) { s.Seats[1].Post = Hash{1} },
+		"another card":      func(s *State) { s.Seats[1].Card = Key{8} },
 		"a naming is gone":  func(s *State) { s.Seats[1].NamedBy = nil },
 		"another suite":     func(s *State) { s.Suite++ },
 		"an earlier commit": func(s *State) { s.LastCommit-- },
@@ -53,6 +58,11 @@ func TestSucceeds(t *testing.T) {
 		if s.Succeeds(former) {
 			t.Errorf("%s: taken", name)
 		}
+	}
+	later := former.clone()
+	later.Seats[1].Cards = 1
+	if former.Succeeds(later) {
+		t.Error("a new card was never there")
 	}
 	gone := former.clone()
 	gone.Seats[1].Status = Removed

@@ -71,6 +71,9 @@ func (f *fold) revoke(b Revoke) Reason {
 	if x == nil {
 		return ReasonUnknown
 	}
+	if x.Status == In || x.Status == Asleep {
+		return f.withdraw(x)
+	}
 	author := f.s.Seat(f.e.Author)
 	if x.By != author.ID && author.Role != Convenor && !(author.Side == x.Side && f.s.IsHead(author.ID)) {
 		return ReasonNotYours
@@ -86,6 +89,9 @@ func (f *fold) revoke(b Revoke) Reason {
 // arrive takes the first valid post of a card. Whoever saw it reports it; the
 // card's signature says that its holder made it. Expiry is judged here.
 func (f *fold) arrive(b SignedPost) Reason {
+	if x, r := f.replacement(b); r != nil {
+		return f.arriveAgain(x, r, b)
+	}
 	x, reason := f.signed(b)
 	switch {
 	case reason != ReasonNone:
@@ -110,15 +116,26 @@ func (f *fold) signed(b SignedPost) (*Seat, Reason) {
 	switch {
 	case x == nil:
 		return nil, ReasonUnknown
-	case !b.Verify(x.Card):
+	case x.Status == In || x.Status == Asleep:
+		if !x.signedBy(b) {
+			return nil, ReasonState // it may be of a new card that was taken back meanwhile
+		}
+	case !x.signedBy(b):
 		return nil, ReasonSignature
 	}
 	return x, ReasonNone
 }
 
+// signedBy tells whether a post bears the signature of the seat's card. The
+// founder's seat has none, and everybody could sign with the key that is zero.
+func (x *Seat) signedBy(b SignedPost) bool { return x.Card != Key{} && b.Verify(x.Card) }
+
 // secondUse takes the proof that a card was used again: another post under
 // the card's signature. The seat stands; everybody is told.
 func (f *fold) secondUse(b SignedPost) Reason {
+	if x, r := f.replacement(b); r != nil {
+		return f.usedTwice(x, r, b)
+	}
 	x, reason := f.signed(b)
 	h := b.Post.Hash()
 	switch {
@@ -141,6 +158,9 @@ func (f *fold) consent(b Consent) Reason {
 	x := f.s.Seat(b.Seat)
 	if x == nil {
 		return ReasonUnknown
+	}
+	if x.Status == In || x.Status == Asleep {
+		return f.approve(x, b.Post)
 	}
 	author := f.s.Seat(f.e.Author)
 	if !f.s.IsHead(author.ID) {

@@ -48,10 +48,10 @@ func (s *State) SideAsleep(side SideID) bool {
 	asleep := false
 	for i := range s.Seats {
 		if x := &s.Seats[i]; x.Side == side {
-			if x.Status == In {
+			if x.Status == In && !x.Replacing {
 				return false
 			}
-			asleep = asleep || x.Status == Asleep
+			asleep = asleep || x.Status == Asleep || x.Replacing
 		}
 	}
 	return asleep

@@ -50,13 +50,18 @@ type Seat struct {
 	DoorAt uint64 // Departures when it was told
 	Key    []byte // signature key, as of the last commit
 
-	Since    uint64     // log time of the commit that let it in, the last time
-	Heard    uint64     // log time of its last plenary entry since; 0 never
-	Woke     uint64     // log time of the first entry after it had dozed, the last time
-	Back     *Returning // it waits at its door
-	NamedBy  []SeatID   // seats that it left out, by their word
-	Due      bool       // its removal is due
-	Leaving  bool       // by its own wish
+	Since uint64     // log time of the commit that let it in, the last time
+	Heard uint64     // log time of its last plenary entry since; 0 never
+	Woke  uint64     // log time of the first entry after it had dozed, the last time
+	Back  *Returning // it waits at its door
+
+	Replacements []Replacement // new cards that were asked for
+	Replacing    bool          // two approved one: its leaf goes, and the one of the new card comes
+	Cards        uint64        // how often that was so
+
+	NamedBy  []SeatID // seats that it left out, by their word
+	Due      bool     // its removal is due
+	Leaving  bool     // by its own wish
 	Removers []SideID
 	GoneBy   SeatID // who asked for the removal
 
@@ -182,7 +187,10 @@ func (s *State) check() error {
 	for i, x := range s.Seats {
 		bad = bad || seen[x.ID] || int(x.Side) > len(s.Sides) || (x.Side == 0) != (i == 0) || !validName(x.Name) ||
 			x.Status < Invited || x.Status > Asleep || i == 0 && x.Status < In || len(x.Seconds) > maxSeconds || len(x.Key) > maxKey ||
-			len(x.Doors) > maxDoors || len(x.NamedBy) > maxPlan
+			len(x.Doors) > maxDoors || len(x.NamedBy) > maxPlan || len(x.Replacements) > maxReplacements
+		for _, r := range x.Replacements {
+			bad = bad || len(r.Approved) > maxApproved
+		}
 		seen[x.ID] = true
 	}
 	for _, x := range s.Sides {

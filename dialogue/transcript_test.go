@@ -27,6 +27,8 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the transcripts with what is 
 //	NAME invite SEAT SIDE [expires=M]
 //	NAME arrive SEAT [again] [rules]    NAME reports the use of SEAT's card (a second one; with other rules)
 //	NAME revoke|consent|remove SEAT
+//	NAME replace SEAT [expires=M] [card=X]     NAME asks for a new card (with the key of the one that X asked for)
+//	NAME arrive|consent SEAT new=X [again] [rules]    of the new card for SEAT that X asked for last
 //	NAME leave | say TEXT | hello | verify | unknown | door
 //	NAME return SEAT [named=X] [retired] [forged] [elsewhere]    NAME reports what lay at SEAT's door
 //	NAME roomlost ROOM [named=X]
@@ -81,12 +83,13 @@ type player struct {
 	events   uint64
 	readings map[string]EventID
 	keys     map[string]int // how many signature keys a seat had before
+	cards    map[string]int // how many new cards NAME asked for SEAT, by both names
 	doors    byte
 	out      strings.Builder
 }
 
 func play(t *testing.T, text string) string {
-	p := &player{t: t, minute: 1000, readings: map[string]EventID{}, keys: map[string]int{}}
+	p := &player{t: t, minute: 1000, readings: map[string]EventID{}, keys: map[string]int{}, cards: map[string]int{}}
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		if strings.HasPrefix(line, "> ") {
@@ -172,6 +175,24 @@ func (p *player) back(seat string, args []string) Return {
 	return Return{Signed: post.Sign(keyOf("nobody", 0), key), Package: pkg}
 }
 
+// newCard names the new card for seat that by asked for last.
+func (p *player) newCard(seat, by string) string {
+	return fmt.Sprintf("%s by %s %d", seat, by, p.cards[seat+by])
+}
+
+// newPost is what the holder of a new card posts.
+func (p *player) newPost(seat, by string, args []string) SignedPost {
+	card := p.newCard(seat, by)
+	b := Post{Seat: id(seat), KeyPackage: sha256.Sum256([]byte(card)), Door: Key{4, byte(p.cards[seat+by])}, Rules: p.s.RulesHash()}
+	if slices.Contains(args, "rules") {
+		b.Rules[0]++
+	}
+	if slices.Contains(args, "again") {
+		b.Door[1] += 100
+	}
+	return b.Sign(cardOf(card))
+}
+
 func (p *player) post(seat, variant string) SignedPost {
 	rules := p.s.RulesHash()
 	if variant == "rules" {
@@ -194,7 +215,27 @@ func (p *player) plenary(by, verb string, args []string) {
 		}
 		side := SideID(slices.Index(p.s.SideNames(), args[1]) + 1)
 		send(KindInvite, Invite{Seat: id(arg), Side: side, Name: arg, Box: Key{1}, Card: Key(cardOf(arg).Public().(ed25519.PublicKey)), Expires: e})
+	case "replace":
+		p.cards[arg+by]++
+		b := Replace{Seat: id(arg), Box: Key{5}, Card: Key(cardOf(p.newCard(arg, by)).Public().(ed25519.PublicKey)), Expires: p.minute + CardLifetime}
+		for _, x := range args[1:] {
+			if m, ok := strings.CutPrefix(x, "expires="); ok {
+				b.Expires, _ = strconv.ParseUint(m, 10, 64)
+			}
+			if other, ok := strings.CutPrefix(x, "card="); ok {
+				b.Card = Key(cardOf(p.newCard(arg, other)).Public().(ed25519.PublicKey))
+			}
+		}
+		send(KindReplace, b)
 	case "arrive":
+		if of, ok := strings.CutPrefix(strings.Join(args[1:min(2, len(args))], ""), "new="); ok {
+			k := KindArrive
+			if slices.Contains(args, "again") {
+				k = KindSecondUse
+			}
+			send(k, p.newPost(arg, of, args[2:]))
+			return
+		}
 		variant := strings.Join(args[1:], "")
 		k := KindArrive
 		if variant == "again" {
@@ -212,6 +253,9 @@ func (p *player) plenary(by, verb string, args []string) {
 		h := Hash{}
 		if x := p.s.Seat(id(arg)); x != nil {
 			h = x.Post
+		}
+		if len(args) > 1 {
+			h = p.newPost(arg, strings.TrimPrefix(args[1], "new="), args[2:]).Post.Hash()
 		}
 		send(KindConsent, Consent{Seat: id(arg), Post: h})
 	case "remove":
@@ -289,6 +333,9 @@ func (p *player) content(args []string) *Commit {
 			if x := p.s.Seat(id(name)); x != nil && (x.Status == In || x.Status == Asleep) {
 				added.Package = p.back(name, nil).Signed.Post.KeyPackage
 				added.Key = keyOf(name, p.keys[name]+1).Public().(ed25519.PublicKey)
+				if x.Replacing {
+					added.Package = x.Package
+				}
 			}
 			c.Adds = append(c.Adds, added)
 		case '-':
@@ -315,7 +362,7 @@ func (p *player) apply(e Entry) {
 		p.s = next
 	}
 	for _, n := range notes {
-		if n.Kind == NoteReturned {
+		if n.Kind == NoteReturned || n.Kind == NoteReplaced {
 			p.keys[p.name(n.Seat)]++
 		}
 		p.say("%s", p.describe(n))
@@ -349,6 +396,8 @@ var noteNames = map[NoteKind]string{
 	NoteFounded: "founded", NoteWelcome: "welcomes into its room", NoteVerify: "reads", NoteVerified: "verified", NoteCharter: "charter", NoteAttempt: "ATTEMPT",
 	NoteAgreed: "all agreed", NoteHello: "hello", NoteDoor: "moves the door of", NoteReturning: "at the door:", NoteReturned: "back:", NoteAsleep: "asleep",
 	NoteRoomLost: "lost the room:", NoteRoomOver: "the room is over", NoteSideAsleep: "the side sleeps of",
+	NoteReplaceAsked: "a new card is asked for", NoteReplaceUsed: "the new card is used for", NoteReplaceAgreed: "approved the new card of",
+	NoteReplaceDue: "the leaf goes of", NoteReplaceOver: "the new card is taken back of", NoteReplaced: "a new card has the seat of",
 }
 
 var reasonNames = map[Reason]string{
@@ -388,6 +437,24 @@ func (p *player) state() {
 		}
 		if x.Back != nil {
 			s += ", at the door"
+		}
+		for _, r := range x.Replacements {
+			s += ", a new card by " + p.name(r.By)
+			if r.Used() {
+				s += ", used"
+			}
+			if r.Void {
+				s += " twice"
+			}
+			for _, by := range r.Approved {
+				s += ", approved by " + p.name(by)
+			}
+		}
+		if x.Replacing {
+			s += ", a new card takes it"
+		}
+		if x.Lost == LossCard {
+			s += ", not heard since its new card"
 		}
 		for _, by := range x.NamedBy {
 			s += ", named by " + p.name(by)

@@ -36,6 +36,8 @@ type Participant interface {
 	Look(ctx context.Context, card string) (client.CardView, error)
 	Join(ctx context.Context, card string) (client.ID, client.CardView, error)
 	Approve(context.Context, client.ID, dialogue.SeatID) error
+	Replace(ctx context.Context, id client.ID, seat dialogue.SeatID, expires time.Duration) (string, error)
+	ApproveNew(ctx context.Context, id client.ID, seat dialogue.SeatID, post dialogue.Hash) error
 	Remove(context.Context, client.ID, dialogue.SeatID) error
 
 	Messages(client.ID, client.Query) ([]client.Message, error)

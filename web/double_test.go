@@ -258,7 +258,7 @@ func (d *double) Card(id client.ID, seat dialogue.SeatID) (string, error) {
 		return cardText, nil
 	}
 	for _, s := range t.Seats {
-		if s.ID == seat && s.HaveCard {
+		if _, again := cardOf(s); s.ID == seat && (s.HaveCard || again) {
 			return cardText, nil
 		}
 	}
@@ -279,11 +279,41 @@ func (d *double) seat(id client.ID, seat dialogue.SeatID, f func(*client.Seat)) 
 }
 
 func (d *double) Revoke(_ context.Context, id client.ID, seat dialogue.SeatID) error {
-	return d.seat(id, seat, func(s *client.Seat) { s.Status, s.HaveCard = dialogue.Revoked, false })
+	return d.seat(id, seat, func(s *client.Seat) {
+		if isHeld(*s) {
+			s.Replacements = nil
+			return
+		}
+		s.Status, s.HaveCard = dialogue.Revoked, false
+	})
 }
 
 func (d *double) Approve(_ context.Context, id client.ID, seat dialogue.SeatID) error {
 	return d.seat(id, seat, func(s *client.Seat) { s.Status, s.MayDo.Approve = dialogue.In, false })
+}
+
+func (d *double) Replace(_ context.Context, id client.ID, seat dialogue.SeatID, lasts time.Duration) (string, error) {
+	return cardText, d.with(id, func(t *table) error {
+		i := slices.IndexFunc(t.Seats, func(s client.Seat) bool { return s.ID == seat })
+		if i < 0 {
+			return client.ErrNoSeat
+		}
+		t.cards = append(t.cards, seat)
+		if !d.slow {
+			t.Seats[i].Replacements = []client.Replacement{{By: "Mira Estvale", Mine: true, HaveCard: true, MayWithdraw: true, Expires: now.Add(lasts)}}
+		}
+		return nil
+	})
+}
+
+func (d *double) ApproveNew(_ context.Context, id client.ID, seat dialogue.SeatID, post dialogue.Hash) error {
+	return d.seat(id, seat, func(s *client.Seat) {
+		for i := range s.Replacements {
+			if r := &s.Replacements[i]; r.Post == post {
+				r.Approved, r.MayApprove = append(r.Approved, "Mira Estvale"), false
+			}
+		}
+	})
 }
 
 func (d *double) Remove(_ context.Context, id client.ID, seat dialogue.SeatID) error {
@@ -530,12 +560,23 @@ func orva() *double {
 	asleep.Status = dialogue.Asleep
 	door := in(11, "Ilse Brandt", 2)
 	door.AtDoor = true
-	t.Seats, t.Me = []client.Seat{ruth, halden, mira, oake, corin, tamsin, josse, card, gone, asleep, door}, mira
+	oake.MayDo.Replace, oake.MayDo.Replacers = true, []string{"Ruth Abernay", "Mira Estvale"}
+	oake.MayDo.Agree = client.Agreement{Own: "Halden Royce", Others: []string{"Ruth Abernay", "Corin Vash"}, More: 1}
+	mira.MayDo.Replacers = []string{"Halden Royce", "Ruth Abernay"}
+	corin.MayDo.Replacers = []string{"Tamsin Drey", "Ruth Abernay"}
+	tamsin.Replacements = []client.Replacement{{By: "Corin Vash", Used: true, Post: dialogue.Hash{7}, Words: []string{"orbit", "velvet", "marble", "spring"},
+		Approved: []string{"Corin Vash"}, Agreement: client.Agreement{Others: []string{"Ruth Abernay", "Mira Estvale"}, More: 1}, MayApprove: true}}
+	asleep.Replacements = []client.Replacement{{By: "Mira Estvale", Mine: true, HaveCard: true, MayWithdraw: true, Expires: now.Add(50 * time.Hour)},
+		{By: "Ruth Abernay", Twice: true, Used: true}, {By: "Corin Vash", Expired: true}}
+	anew := in(12, "Odile Marn", 2)
+	anew.Replacing, anew.Due, anew.Lost = true, true, dialogue.LossCard
+	t.Seats, t.Me = []client.Seat{ruth, halden, mira, oake, corin, tamsin, josse, card, gone, asleep, door, anew}, mira
 	t.Rooms = []client.Room{
 		{Room: 0, Unread: 2, CanWrite: true, Readers: []client.Seat{ruth, halden, oake, corin, tamsin}},
 		{Room: 1, Name: "North side", Unread: 1, CanWrite: true, Readers: []client.Seat{halden, oake}},
 	}
 	t.Tasks = []client.Task{{Kind: client.TaskApprove, Seat: josse}, {Kind: client.TaskListen, Seat: corin}, {Kind: client.TaskBack, Seat: mira},
+		{Kind: client.TaskReplace, Seat: tamsin},
 		{Kind: client.TaskInvite, Seat: client.Seat{Side: 3, SideName: "Lake towns"}}}
 	t.Alarms = []client.Alarm{{Kind: client.AlarmSecondUse, Seat: oake}, {Kind: client.AlarmAttempt, Seat: tamsin, Time: now.Add(-time.Hour)},
 		{Kind: client.AlarmCharter, Seat: tamsin, Time: now.Add(-time.Hour)}, {Kind: client.AlarmStopped, Time: now.Add(-time.Minute)},

@@ -26,6 +26,7 @@ type entry struct {
 	Ended           bool
 	ComesBack       bool // by itself
 	Found           bool // the room may have to be founded again
+	NewCard         bool // only with a new card
 	Standing        client.Standing
 }
 
@@ -64,7 +65,8 @@ func entryOf(d client.Dialogue, w *words.Words) entry {
 		return e
 	case client.StandingLost:
 		var lost *client.LostError
-		e.Sentence, e.ComesBack = w.Problem(d.Problem), errors.As(d.Problem, &lost) && lost.Reason != client.LossReplaced
+		e.Sentence, e.ComesBack = w.Problem(d.Problem), errors.As(d.Problem, &lost) && lost.Reason != client.LossReplaced && lost.Reason != client.LossNewCard
+		e.NewCard = lost != nil && !e.ComesBack
 		e.Waits, e.Found = waitsOf(d, w), d.Lost != nil || len(d.Foundings) > 0
 		return e
 	}
@@ -111,6 +113,8 @@ func taskWait(t client.Task, base string, w *words.Words) wait {
 	switch t.Kind {
 	case client.TaskApprove:
 		return wait{w.T("task.approve", "who", t.Seat.Name, "side", t.Seat.SideName), base + "seat/" + t.Seat.ID.String() + "/approve"}
+	case client.TaskReplace:
+		return wait{w.T("task.replace", "who", t.Seat.Name), base + "seat/" + t.Seat.ID.String()}
 	case client.TaskInvite:
 		return wait{w.T("task.invite", "side", t.Seat.SideName), base + "invite?side=" + itoa(int(t.Seat.Side))}
 	case client.TaskListen:

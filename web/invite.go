@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"html/template"
 	"mime"
@@ -150,6 +151,7 @@ type cardMain struct {
 	Left  string
 	Now   string // how it stands
 	Out   bool   // it can still be used
+	Again bool   // its seat is held: it is for another computer
 }
 
 func (a *App) card(q *request) (result, error) {
@@ -157,10 +159,24 @@ func (a *App) card(q *request) (result, error) {
 	if err != nil {
 		return failed(err)
 	}
-	if s.Status == dialogue.Arrived || s.Status == dialogue.In { // it was used while it was looked at
+	again := isHeld(s)
+	if again {
+		r, ok := cardOf(s)
+		if made, there := q.o.madeSeat(d.ID, s.ID.String()); !ok && there && len(s.Replacements) == 0 {
+			r, ok = cardOf(made)
+		}
+		if !ok { // it was used while it was looked at, or taken back
+			return goTo(q.below("seat/" + s.ID.String()))
+		}
+		s.Expires, s.Expired = r.Expires, r.Expired
+	}
+	if s.Status == dialogue.Arrived { // it was used while it was looked at
 		return goTo(q.below("seats"))
 	}
 	link, err := q.o.Card(d.ID, s.ID)
+	if again && errors.Is(err, client.ErrCardUsed) { // or taken back, before the seat plan had it
+		return goTo(q.below("seat/" + s.ID.String()))
+	}
 	if err != nil {
 		return failed(err)
 	}
@@ -171,7 +187,10 @@ func (a *App) card(q *request) (result, error) {
 	w := a.words()
 	now := a.cfg.Now().Local()
 	m := cardMain{Seat: s, Key: s.ID.String(), Mark: mark(s.Side), As: w.Capacity(s.Capacity), Link: link, QR: square,
-		Until: w.Moment(s.Expires.Local(), now), Left: w.Left(s.Expires.Sub(now)), Now: w.T("card.unused"), Out: !s.Expired}
+		Until: w.Moment(s.Expires.Local(), now), Left: w.Left(s.Expires.Sub(now)), Now: w.T("card.unused"), Out: !s.Expired, Again: again}
+	if s.Role == dialogue.Convenor {
+		m.As = w.T("seat.convenor")
+	}
 	if s.Expired {
 		m.Now, m.Left = w.T("status.expired"), ""
 	}

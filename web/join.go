@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"parley/client"
+	"parley/dialogue"
 	"parley/internal/words"
 )
 
@@ -126,6 +127,9 @@ func (a *App) cardView(name string, c heldCard, f *form) *view {
 	m := joinMain{
 		Card: name, View: c.view, Rules: w.Rules(c.view.Rules, c.view.Sides), Until: w.Moment(c.view.Expires.Local(), a.cfg.Now().Local()),
 		Mark: "chair", As: w.Capacity(c.view.Capacity),
+	}
+	if c.view.Role == dialogue.Convenor {
+		m.As = w.T("seat.convenor")
 	}
 	for i, s := range c.view.Sides {
 		if s == c.view.Side {

@@ -64,7 +64,7 @@ func funcs(w *words.Words) template.FuncMap {
 		"t":     w.T,
 		"num":   w.Number,
 		"bytes": w.Bytes,
-		"list":  w.List,
+		"list":  w.List, "either": w.Either,
 		"clock": func(t time.Time) string { return w.Time(t.Local()) },
 		"date":  func(t time.Time) string { return w.Date(t.Local()) },
 		"stamp": stamp,

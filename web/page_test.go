@@ -143,7 +143,7 @@ func proposals(t *testing.T) func() []Proposal {
 const orvaPath = "/d/0a1b2c3d"
 
 var allPages = map[string][]string{
-	"/":                          {"Your dialogues", "The Orva Waters", "Let Josse Kellan in", "6 alarms", "You have used your card"},
+	"/":                          {"Your dialogues", "The Orva Waters", "Let Josse Kellan in", "Somebody with a new card for Tamsin Drey", "6 alarms", "You have used your card"},
 	"/start":                     {"Start a dialogue", "Reaches people on the same network", "https://192.168.7.4:4180"},
 	"/join":                      {"Join with a card", "parley:"},
 	"/settings":                  {"Settings", "Mira Estvale", "Change the passphrase"},
@@ -151,25 +151,30 @@ var allPages = map[string][]string{
 	"/rehearse":                  {"Begin a rehearsal"},
 	orvaPath + "/r/0":            {"5 people will read this", "Your name is on it: Mira Estvale", "Tuesday 17 November", "Monday 16 November", "In the room", "Waiting to be delivered", "It came back to you", "In reply to Corin Vash", "Talmer gauge, ten summers.pdf", "On its way: 2 MB of 3.2 MB", "Alarm: the card for Prof. Anselm Oake was used a second time."},
 	orvaPath + "/r/1":            {"Only North side is in this room", "Send to North side only", "2 people will read this"},
-	orvaPath + "/seats":          {"Seat plan", "Verified", "Heard by Ruth Abernay", "Nothing heard from Tamsin Drey since", "Only South side has written since", "the card was used twice since", "Card not used yet", "Asks to be let in", "No longer at the table", "Asleep", "At the door", "Make a card for a seat"},
-	orvaPath + "/seat/" + sid(4): {"Remove Prof. Anselm Oake", "can read nothing new"},
+	orvaPath + "/seats":          {"Seat plan", "Verified", "Heard by Ruth Abernay", "Nothing heard from Tamsin Drey since", "Only South side has written since", "the card was used twice since", "Card not used yet", "Asks to be let in", "No longer at the table", "Asleep", "At the door", "New card", "Somebody has used the new card made by Corin Vash", "Make a card for a seat"},
+	orvaPath + "/seat/" + sid(4): {"Remove Prof. Anselm Oake", "can read nothing new", "This person has lost their computer", "It takes Halden Royce, and Ruth Abernay or Corin Vash.", "Make a new card for Prof. Anselm Oake"},
 	orvaPath + "/seat/" + sid(6): {"Last heard", "Nothing heard from Tamsin Drey since"},
-	orvaPath + "/seat/" + sid(7) + "/approve": {"Josse Kellan asks to be let in", "harvest", "evening", "on the telephone: four words"},
-	orvaPath + "/seat/" + sid(8) + "/card":    {"A card for", "parley:", "shape-rendering", "Revoke this card", "What to say on the telephone"},
-	orvaPath + "/invite":                      {"Make a card for a seat", "Has no head yet"},
-	orvaPath + "/words":                       {"Corin Vash is reading", "orchard", "Whose voice do you hear?", "Heard by Ruth Abernay"},
-	orvaPath + "/alarms":                      {"A card was used twice", "What it means for your safety", "Somebody tried what the rules do not allow", "A newcomer was told another past", "One of them shows something false", "Writing has stopped until words are compared", "The host does not give what it gave before"},
-	orvaPath + "/rules":                       {"Ground rules", "who said it may not", "after 30 days", "not been heard for 7 days sleeps", "Has not agreed to the ground rules yet"},
-	orvaPath + "/leave":                       {"Leave this dialogue", "Stay"},
-	"/d/11111111/r/0":                         {"No connection since", "Writing has stopped.", "Read the words aloud", "You cannot write here now", "Harbour and Coast have not agreed"},
-	"/d/22222222/":                            {"You have used your card"},
-	"/d/44444444/":                            {"What Corin Vash did in the room cannot be opened", "You need do nothing", "Read what was said before"},
-	"/d/55555555/":                            {"Another copy of what Parley keeps has taken this seat"},
-	"/d/66666666/":                            {"What Halden Royce did in the room cannot be opened", "Who else has lost the room"},
+	orvaPath + "/seat/" + sid(7) + "/approve":                          {"Josse Kellan asks to be let in", "harvest", "evening", "on the telephone: four words"},
+	orvaPath + "/seat/" + sid(8) + "/card":                             {"A card for", "parley:", "shape-rendering", "Revoke this card", "What to say on the telephone"},
+	orvaPath + "/seat/" + sid(3):                                       {"If you lose this computer", "Tell Halden Royce or Ruth Abernay at once"},
+	orvaPath + "/seat/" + sid(5):                                       {"This person has lost their computer", "Tamsin Drey or Ruth Abernay can make a new card for Corin Vash"},
+	orvaPath + "/seat/" + sid(10):                                      {"has not been used yet. It works until", "was used twice", "has expired", "Show the new card", "Take the new card back"},
+	orvaPath + "/seat/" + sid(10) + "/card":                            {"to sit at another computer", "no seat is ever at two computers", "The seat stays with", "parley:"},
+	orvaPath + "/seat/" + sid(6) + "/new/07" + strings.Repeat("0", 62): {"Somebody with a new card for Tamsin Drey", "orbit", "spring", "Agreed: Corin Vash", "Still needed: Ruth Abernay or Mira Estvale", "the former computer is shut out"},
+	orvaPath + "/invite":                                               {"Make a card for a seat", "Has no head yet"},
+	orvaPath + "/words":                                                {"Corin Vash is reading", "orchard", "Whose voice do you hear?", "Heard by Ruth Abernay"},
+	orvaPath + "/alarms":                                               {"A card was used twice", "What it means for your safety", "Somebody tried what the rules do not allow", "A newcomer was told another past", "One of them shows something false", "Writing has stopped until words are compared", "The host does not give what it gave before"},
+	orvaPath + "/rules":                                                {"Ground rules", "who said it may not", "after 30 days", "not been heard for 7 days sleeps", "Has not agreed to the ground rules yet"},
+	orvaPath + "/leave":                                                {"Leave this dialogue", "Stay"},
+	"/d/11111111/r/0":                                                  {"No connection since", "Writing has stopped.", "Read the words aloud", "You cannot write here now", "Harbour and Coast have not agreed"},
+	"/d/22222222/":                                                     {"You have used your card"},
+	"/d/44444444/":                                                     {"What Corin Vash did in the room cannot be opened", "You need do nothing", "Read what was said before"},
+	"/d/55555555/":                                                     {"Another copy of what Parley keeps has taken this seat"},
+	"/d/33333333/":                                                     {"You have left this dialogue", "Remove this dialogue from this computer"},
+	"/d/66666666/":                                                     {"What Halden Royce did in the room cannot be opened", "Who else has lost the room"},
 	"/d/66666666/found": {"Ruth Abernay has founded the room again, without Halden Royce", "orchard", "Whose room do you go to?", "The words are being worked out",
 		"that is not the one known", "The ground rules are others", "have not said so", "You may found the room again"},
 	"/d/66666666/found/again": {"Found the room again", "The seat of Halden Royce is left empty", "Not yet"},
-	"/d/33333333/":            {"You have left this dialogue", "Remove this dialogue from this computer"},
 }
 
 func sid(n byte) string { return seatID(n).String() }
@@ -289,7 +294,7 @@ func TestInviteAndRevoke(t *testing.T) {
 	_, _, v := openedApp(t)
 	v.shows(v.post(orvaPath+"/invite", "name", "", "as", "personal"), 422, "Write a name here", "Say for which side")
 	w := v.post(orvaPath+"/invite", "name", "Leonie Farrow", "side", "3", "as", "semi", "days", "7")
-	key := sid(61)
+	key := sid(62)
 	v.shows(v.leads(w, orvaPath+"/seat/"+key+"/card"), 200, "A card for Leonie Farrow", "in a semi-official capacity", "7 days from now", cardText)
 	f := v.get(orvaPath + "/seat/" + key + "/file")
 	if f.Body.String() != cardText+"\n" || !has(f.Header().Get("Content-Disposition"), "attachment") {
@@ -303,11 +308,11 @@ func TestCardAtOnce(t *testing.T) {
 	_, o, v := openedApp(t)
 	o.d.slow = true
 	w := v.post(orvaPath+"/invite", "name", "Leonie Farrow", "side", "2", "as", "personal", "days", "1")
-	v.shows(v.leads(w, orvaPath+"/seat/"+sid(61)+"/card"), 200, "A card for Leonie Farrow", "South side", "24 hours from now", cardText)
-	if f := v.get(orvaPath + "/seat/" + sid(61) + "/file"); f.Body.String() != cardText+"\n" {
+	v.shows(v.leads(w, orvaPath+"/seat/"+sid(62)+"/card"), 200, "A card for Leonie Farrow", "South side", "24 hours from now", cardText)
+	if f := v.get(orvaPath + "/seat/" + sid(62) + "/file"); f.Body.String() != cardText+"\n" {
 		t.Errorf("the file is %q", f.Body)
 	}
-	v.shows(v.get(orvaPath+"/seat/"+sid(62)+"/card"), 404)
+	v.shows(v.get(orvaPath+"/seat/"+sid(63)+"/card"), 404)
 }
 
 func TestJoin(t *testing.T) {
@@ -337,6 +342,43 @@ func TestApproveAndRemove(t *testing.T) {
 	o.d.fail = &client.RuleError{Reason: dialogue.ReasonNotYours}
 	v.shows(v.post(orvaPath+"/seat/"+sid(5)+"/remove"), 422, "That was not done", "The ground rules give that to somebody else")
 	v.shows(v.get(orvaPath+"/seat/"+strings.Repeat("0", 16)), 404, "There is no such page", "no such seat")
+}
+
+// TestNewCard: who may makes a new card for a seat, shows it before the relay
+// has answered, and takes it back; another's is approved by what was posted.
+func TestNewCard(t *testing.T) {
+	_, o, v := openedApp(t)
+	for _, slow := range []bool{true, false} {
+		o.d.slow = slow
+		w := v.post(orvaPath + "/seat/" + sid(4) + "/replace")
+		page := v.shows(v.leads(w, orvaPath+"/seat/"+sid(4)+"/card"), 200, "A card for Prof. Anselm Oake", "3 days from now", cardText)
+		if has(page, "Make another card") {
+			t.Error("the page offers another card")
+		}
+		if f := v.get(orvaPath + "/seat/" + sid(4) + "/file"); f.Body.String() != cardText+"\n" {
+			t.Errorf("the file is %q", f.Body)
+		}
+	}
+	v.leads(v.post(orvaPath+"/seat/"+sid(4)+"/revoke"), orvaPath+"/seats?said=revoked")
+	if n := len(o.d.list[0].Seats[3].Replacements); n != 0 {
+		t.Errorf("%d new cards after it was taken back", n)
+	}
+	v.leads(v.get(orvaPath+"/seat/"+sid(5)+"/card"), orvaPath+"/seat/"+sid(5))
+
+	path := orvaPath + "/seat/" + sid(6) + "/new/"
+	posted := "07" + strings.Repeat("0", 62)
+	for _, other := range []string{strings.Repeat("0", 64), "07", posted + "0", "x"} {
+		v.leads(v.post(path+other), orvaPath+"/seat/"+sid(6))
+	}
+	if r := o.d.list[0].Seats[5].Replacements[0]; len(r.Approved) != 1 {
+		t.Error("another post was approved")
+	}
+	v.shows(v.leads(v.post(path+posted), orvaPath+"/seats?said=approvednew"), 200, "You agree to the new card")
+	if r := o.d.list[0].Seats[5].Replacements[0]; len(r.Approved) != 2 || r.Approved[1] != "Mira Estvale" {
+		t.Errorf("approved by %q", r.Approved)
+	}
+	o.d.fail = &client.RuleError{Reason: dialogue.ReasonNotYours}
+	v.shows(v.post(orvaPath+"/seat/"+sid(5)+"/replace"), 422, "That was not done", "The ground rules give that to somebody else")
 }
 
 func TestSay(t *testing.T) {

@@ -79,6 +79,8 @@ func planTitle(d client.Dialogue, seats []client.Seat, w *words.Words) string {
 		}
 		state := w.T("plan.unverified")
 		switch {
+		case s.Replacing:
+			state = w.T("status.replacing")
 		case s.Status == dialogue.Asleep:
 			state = w.T("status.asleep")
 		case s.Status != dialogue.In:
@@ -105,7 +107,7 @@ func (p *picture) seat(seats []client.Seat, cx, cy, rx, ry float64, named bool, 
 		x, y := cx-rx*math.Cos(angle), cy-ry*math.Sin(angle)
 		seat := planSeat{
 			Mark: mark(s.Side), Initials: initials(s.Name), X: x, Y: y, R: r, Font: r * 0.72, Me: s.Me,
-			Path: shape(mark(s.Side), x, y, r), Verified: verified(s) && s.Status == dialogue.In, Open: s.Status != dialogue.In || !verified(s),
+			Path: shape(mark(s.Side), x, y, r), Verified: verified(s) && s.Status == dialogue.In, Open: s.Status != dialogue.In || !verified(s) || s.Replacing,
 		}
 		if named {
 			seat.Names = nameLabels(s, x, y, cx, cy, r, math.Abs(math.Sin(angle)) < 0.35, w)
@@ -122,6 +124,8 @@ func nameLabels(s client.Seat, x, y, cx, cy, r float64, beside bool, w *words.Wo
 	switch {
 	case s.Me:
 		last = w.T("seat.you")
+	case s.Replacing, len(s.Replacements) > 0:
+		last = w.T("plan.newcard.short")
 	case s.Status == dialogue.Arrived:
 		last = w.T("plan.asks.short")
 	case s.Status == dialogue.Asleep:

@@ -39,6 +39,7 @@ type seatRow struct {
 	Detail string // by whom, or why not
 	By     string // who let it in, or made its card
 	Silent string // since when nothing was heard from it
+	New    []newCard
 }
 
 func (a *App) seats(q *request) (result, error) {
@@ -97,7 +98,7 @@ func (a *App) seatRow(s client.Seat, w *words.Words) seatRow {
 		r.As = w.T("seat.head") + w.T("pattern.comma") + w.Capacity(s.Capacity)
 	}
 	now := a.cfg.Now().Local()
-	r.Silent = w.Silence(s, now)
+	r.Silent, r.New = w.Silence(s, now), newCards(s, w, now)
 	switch s.Status {
 	case dialogue.Invited:
 		r.Status, r.Open = w.T("status.invited"), true
@@ -125,6 +126,9 @@ func (a *App) seatRow(s client.Seat, w *words.Words) seatRow {
 	if s.AtDoor && !s.Due {
 		r.Status, r.Good, r.Open, r.Detail = w.T("status.door"), false, true, w.T("status.door.detail")
 	}
+	if s.Replacing {
+		r.Status, r.Good, r.Open, r.Detail = w.T("status.replacing"), false, true, w.T("status.replacing.detail")
+	}
 	if s.By != "" && s.Role != dialogue.Convenor {
 		r.By = w.T("seat.by", "by", s.By)
 	}
@@ -148,8 +152,9 @@ func (r *seatRow) inDetail(s client.Seat, w *words.Words) {
 
 // seatMain is the page of one seat.
 type seatMain struct {
-	Row  seatRow
-	Mark string
+	Row   seatRow
+	Mark  string
+	Agree string // who has to agree to a new card
 }
 
 func (a *App) seatPage(q *request) (result, error) {
@@ -162,7 +167,7 @@ func (a *App) seatPage(q *request) (result, error) {
 
 func (a *App) seatView(d client.Dialogue, s client.Seat, f *form) *view {
 	w := a.words()
-	return &view{Page: "seat", Title: s.Name, Here: s.Name, Nav: "home", Form: f, Main: seatMain{a.seatRow(s, w), mark(s.Side)},
+	return &view{Page: "seat", Title: s.Name, Here: s.Name, Nav: "home", Form: f, Main: seatMain{a.seatRow(s, w), mark(s.Side), w.WhoWouldAgree(s)},
 		D: a.dialogue(d, "seats"), Live: []string{"places", "banner"}}
 }
 

@@ -112,7 +112,7 @@ func (a *App) words() *words.Words {
 // which, by a word that means nothing by itself.
 var saids = map[string]string{
 	"settings": "said.settings", "passphrase": "said.passphrase", "revoked": "said.revoked", "removed": "said.removed",
-	"approved": "said.approved", "title": "said.title", "forgotten": "said.forgotten", "discarded": "said.discarded",
+	"approved": "said.approved", "approvednew": "said.approvednew", "title": "said.title", "forgotten": "said.forgotten", "discarded": "said.discarded",
 	"again": "said.again", "heard": "said.heard", "reading": "said.reading", "left": "said.left", "started": "said.started",
 	"founded": "said.founded", "accepted": "said.accepted", "foundleft": "said.foundleft",
 }

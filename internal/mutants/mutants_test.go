@@ -34,7 +34,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := slices.Concat(ofDialogue, ofClient, ofFounding, ofCrypto, ofKeeping)
+	all := slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping)
 	places := make(chan struct{}, atOnce)
 	begin := func(t *testing.T) {
 		t.Parallel()
@@ -64,7 +64,7 @@ func TestMutants(t *testing.T) {
 // TestRulesAreNamedOnce: a mutant is known by its rule.
 func TestRulesAreNamedOnce(t *testing.T) {
 	seen := map[string]bool{}
-	for _, m := range slices.Concat(ofDialogue, ofClient, ofFounding, ofCrypto, ofKeeping) {
+	for _, m := range slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping) {
 		if seen[m.rule] || !strings.HasPrefix(m.rule, "§") {
 			t.Errorf("rule %q", m.rule)
 		}

@@ -76,7 +76,12 @@ func (w *Words) Left(d time.Duration) string {
 }
 
 // List writes names one after the other: "A, B and C".
-func (w *Words) List(names []string) string {
+func (w *Words) List(names []string) string { return w.join(names, "pattern.and") }
+
+// Either makes an alternative of names: "A, B or C".
+func (w *Words) Either(names []string) string { return w.join(names, "pattern.or") }
+
+func (w *Words) join(names []string, last string) string {
 	switch n := len(names); n {
 	case 0:
 		return ""
@@ -88,6 +93,6 @@ func (w *Words) List(names []string) string {
 			own[i] = w.isolate(name)
 		}
 		head := strings.Join(own[:n-1], w.T("pattern.comma"))
-		return w.T("pattern.and", "head", head, "last", own[n-1])
+		return w.T(last, "head", head, "last", own[n-1])
 	}
 }

@@ -131,6 +131,13 @@ var noticeKeys = map[dialogue.NoteKind]string{
 	dialogue.NoteRoomLost:     "notice.roomlost",
 	dialogue.NoteRoomOver:     "notice.roomover",
 	dialogue.NoteSideAsleep:   "notice.sideasleep",
+
+	dialogue.NoteReplaceAsked:  "notice.replaceasked",
+	dialogue.NoteReplaceUsed:   "notice.replaceused",
+	dialogue.NoteReplaceAgreed: "notice.replaceagreed",
+	dialogue.NoteReplaceDue:    "notice.replacedue",
+	dialogue.NoteReplaceOver:   "notice.replaceover",
+	dialogue.NoteReplaced:      "notice.replaced",
 }
 
 // namedKeys are for notices that name whose fault something was, in By.
@@ -289,6 +296,8 @@ var problemKeys = []struct {
 	{client.ErrCardUsed, "problem.cardused"},
 	{client.ErrCardRevoked, "problem.cardrevoked"},
 	{client.ErrCard, "problem.card"},
+	{client.ErrSeatHere, "problem.seathere"},
+	{client.ErrWhichCard, "problem.whichcard"},
 	{client.ErrCharter, "problem.charter"},
 	{client.ErrNoCharter, "problem.nocharter"},
 	{client.ErrNotLost, "problem.notlost"},
@@ -314,6 +323,7 @@ var problemKeys = []struct {
 var lostKeys = map[client.LossReason]string{
 	client.LossOlder: "lost.older", client.LossMissed: "lost.missed", client.LossLeftOut: "lost.leftout", client.LossSlept: "lost.slept",
 	client.LossReplaced: "lost.replaced", client.LossWelcome: "lost.welcome", client.LossCharter: "lost.charter",
+	client.LossNewCard: "lost.newcard",
 }
 
 // Problem puts an error into a sentence that says what to do. One that nobody
@@ -341,4 +351,38 @@ func (w *Words) Problem(err error) string {
 		}
 	}
 	return w.T("problem.other")
+}
+
+// WhoAgrees says who has yet to agree to a new card for a seat; empty where
+// nobody has.
+func (w *Words) WhoAgrees(r client.Replacement) string {
+	switch {
+	case r.Own == "" && r.More == 0:
+		return ""
+	case r.More > len(r.Others):
+		return w.T("newcard.who.none")
+	case r.More == 0:
+		return w.T("newcard.who.own", "own", r.Own)
+	case r.Own != "":
+		return w.T("newcard.who.both", "own", r.Own, "others", w.Either(r.Others))
+	case r.More == len(r.Others):
+		return w.T("newcard.who.own", "own", w.List(r.Others))
+	case r.More == 1:
+		return w.T("newcard.who.own", "own", w.Either(r.Others))
+	}
+	return w.T("newcard.who.two", "others", w.List(r.Others))
+}
+
+// WhoWouldAgree says whose agreement a new card for a seat takes.
+func (w *Words) WhoWouldAgree(s client.Seat) string {
+	a := s.MayDo.Agree
+	switch {
+	case a.More > len(a.Others):
+		return w.T("newcard.who.none")
+	case a.Own != "":
+		return w.T("newcard.would.both", "own", a.Own, "others", w.Either(a.Others))
+	case a.More == len(a.Others):
+		return w.T("newcard.would.own", "own", w.List(a.Others))
+	}
+	return w.T("newcard.would.two", "others", w.List(a.Others))
 }
