@@ -177,7 +177,7 @@ func (s *State) refounded(founding Founding) *State {
 	for i := range n.Seats {
 		x := &n.Seats[i]
 		switch {
-		case x != out && x.Status == In && x.Replacing:
+		case x != out && x.Status == In && x.Replacing: // its new card has yet to be let in
 			f.leafGone(x)
 		case x == out || x.Status == In && x.Due:
 			f.departed(x)

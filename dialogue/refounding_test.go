@@ -179,6 +179,24 @@ func barredOf(s *State, name string, p *player) SignedFounding {
 	return f.Sign(keyOf(name, p.keys[name]))
 }
 
+// TestFoundedWhileReplaced: whose new card was approved keeps the seat, and is
+// let in with that card.
+func TestFoundedWhileReplaced(t *testing.T) {
+	p := tableFour(t)
+	x := p.s.Seat(id("Mira"))
+	x.Due, x.Replacing = true, true
+	next, r := p.s.Refound(p.founding("Ruth", "Halden", "Corin").Sign(keyOf("Ruth", p.keys["Ruth"])))
+	if r != ReasonNone {
+		t.Fatal(reasonNames[r])
+	}
+	if x := next.Seat(id("Mira")); x.Status != Asleep || x.Due || !x.Replacing {
+		t.Errorf("%+v", x)
+	}
+	if _, r := p.s.Refound(p.founding("Ruth", "Halden", "Mira").Sign(keyOf("Ruth", p.keys["Ruth"]))); r != ReasonState {
+		t.Errorf("the lost computer is founded with: %q", reasonNames[r])
+	}
+}
+
 // TestAccepts: what who accepts a founding holds it against.
 func TestAccepts(t *testing.T) {
 	p := tableFour(t)

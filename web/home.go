@@ -25,8 +25,8 @@ type entry struct {
 	Alarms          int
 	Ended           bool
 	ComesBack       bool // by itself
-	NewCard         bool // only with a new card
 	Found           bool // the room may have to be founded again
+	NewCard         bool // only with a new card
 	Standing        client.Standing
 }
 

@@ -170,11 +170,11 @@ var allPages = map[string][]string{
 	"/d/22222222/":                                                     {"You have used your card"},
 	"/d/44444444/":                                                     {"What Corin Vash did in the room cannot be opened", "You need do nothing", "Read what was said before"},
 	"/d/55555555/":                                                     {"Another copy of what Parley keeps has taken this seat"},
+	"/d/33333333/":                                                     {"You have left this dialogue", "Remove this dialogue from this computer"},
 	"/d/66666666/":                                                     {"What Halden Royce did in the room cannot be opened", "Who else has lost the room"},
 	"/d/66666666/found": {"Ruth Abernay has founded the room again, without Halden Royce", "orchard", "Whose room do you go to?", "The words are being worked out",
 		"that is not the one known", "The ground rules are others", "have not said so", "You may found the room again"},
 	"/d/66666666/found/again": {"Found the room again", "The seat of Halden Royce is left empty", "Not yet"},
-	"/d/33333333/":            {"You have left this dialogue", "Remove this dialogue from this computer"},
 }
 
 func sid(n byte) string { return seatID(n).String() }
