@@ -216,7 +216,24 @@ func (p *person) press(sel string) {
 		p.do(chromedp.KeyEvent(kb.Enter))
 		return
 	}
-	p.do(chromedp.Click(chromedp.CSS(sel)))
+	p.click(sel)
+}
+
+// click presses something with the mouse. What the page replaced between being
+// found and being pressed is found again.
+func (p *person) click(sel string) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	for {
+		err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(sel)))
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "Could not find node") && !strings.Contains(err.Error(), "detached") {
+			p.Fatalf("%s, pressing %s: %v\n%s", p.name, sel, err, p.where())
+		}
+	}
 }
 
 // goes presses what leads to another page, and judges that.
@@ -262,7 +279,7 @@ func (p *person) tabTo(sel string) {
 func (p *person) fill(sel, text string) {
 	p.Helper()
 	if p.with != keyboard {
-		p.do(chromedp.Click(chromedp.CSS(sel)))
+		p.click(sel)
 	} else {
 		p.tabTo(sel)
 	}
@@ -276,7 +293,7 @@ func (p *person) choose(group, value string) {
 	p.Helper()
 	one := fmt.Sprintf("input[name=%q][value=%q]", group, value)
 	if p.with != keyboard {
-		p.do(chromedp.Click(chromedp.CSS(one)))
+		p.click(one)
 		return
 	}
 	p.tabTo(fmt.Sprintf("input[name=%q]", group))
