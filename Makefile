@@ -12,13 +12,22 @@ VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # binaries from outside runs once, without it, as do the mutants: each builds a
 # test of its own.
 OUTSIDE := ./cli ./web ./internal/e2e
-INSIDE = $(filter-out parley/cli parley/web parley/internal/e2e parley/internal/mutants,$(shell go list ./...))
+INSIDE = $(filter-out parley/cli parley/web parley/internal/e2e parley/internal/mutants parley/internal/sim,$(shell go list ./...))
+
+# The simulation is built with the tag rogue, which gives it members who have
+# the source and keep to none of it; the program is built without. All of it runs
+# without the race detector, which takes seven times as long, and a sample with.
+SCHEDULES ?= 304
+TROUBLES := TestTalk|TestTroubles|TestCrashes|TestForks|TestReturnsInTroubles|TestFoundedInTroubles|TestReplacingInTroubles
 
 .PHONY: test needs dist compiles staticcheck vulncheck fuzz bench clean
 
 test: needs compiles
 	go test ./mls -vectors $(abspath $(VECTORS)) -timeout 10m
 	go test -race -short -timeout 20m $(INSIDE)
+	go test -tags rogue -race -short -timeout 10m ./internal/sim -run '$(TROUBLES)'
+	go test -tags rogue -timeout 10m ./mls -run 'TestSpoilt|TestForged'
+	go test -tags rogue -timeout 80m ./internal/sim -rogues $(SCHEDULES)
 	go test -count=1 -timeout 10m ./internal/mutants
 	PARLEY_SHOTS=$(ARTEFACTS) PARLEY_AXE=$(TOOLS)/node_modules/axe-core/axe.min.js go test -timeout 20m $(OUTSIDE)
 
@@ -35,6 +44,7 @@ needs:
 compiles:
 	@for os in linux darwin windows; do \
 		echo "vet for $$os"; CGO_ENABLED=0 GOOS=$$os go vet ./... || exit 1; done
+	go vet -tags rogue ./...
 
 # dist builds the binary for the three systems.
 dist:
@@ -47,6 +57,7 @@ dist:
 
 staticcheck:
 	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags rogue ./mls ./channel ./client ./internal/sim
 
 # vulncheck prints a line where the database of vulnerabilities can't be
 # reached, and fails only on what it found.

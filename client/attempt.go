@@ -46,7 +46,8 @@ func (m *member) noteChanges(before, after *dialogue.State, place channel.Place)
 	for i := range after.Seats {
 		x := &after.Seats[i]
 		y := before.Seat(x.ID)
-		if y != nil && x.Status == y.Status && x.Due == y.Due && x.Replacing == y.Replacing && (x.Heard > 0) == (y.Heard > 0) && after.Ready(x) == before.Ready(y) {
+		if y != nil && x.Status == y.Status && x.Due == y.Due && x.Replacing == y.Replacing && (x.Heard > 0) == (y.Heard > 0) &&
+			after.Ready(x) == before.Ready(y) && len(x.NamedBy) == len(y.NamedBy) && sameReturn(x.Back, y.Back) {
 			continue
 		}
 		l := m.acct.Changes.in(place)
@@ -76,8 +77,14 @@ func (m *member) couldSee(place channel.Place, seen uint64, e dialogue.Entry, wh
 		return slices.ContainsFunc(e.Commit.Removes, func(id dialogue.SeatID) bool { return !slices.Contains(due, id) && sees(id) })
 	case dialogue.ReasonNotReady:
 		return !slices.ContainsFunc(e.Commit.Adds, func(a dialogue.Added) bool { return !sees(a.Seat) })
+	case dialogue.ReasonNamed: // by whom, and who else there is, can be news about any seat
+		return !slices.ContainsFunc(m.acct.Changes.in(place).Seats, func(c change) bool { return seen < c.After })
 	}
 	return true
+}
+
+func sameReturn(a, b *dialogue.Returning) bool {
+	return a == nil && b == nil || a != nil && b != nil && *a == *b
 }
 
 // dueIn lists whom a commit in a room has to remove.

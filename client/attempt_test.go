@@ -171,6 +171,8 @@ func TestCouldSee(t *testing.T) {
 		{"an add that changed, unseen", by(me, dialogue.Commit{Adds: []dialogue.Added{{Seat: they}}}), dialogue.ReasonNotReady, 7, false},
 		{"an add that changed, seen", by(me, dialogue.Commit{Adds: []dialogue.Added{{Seat: they}}}), dialogue.ReasonNotReady, 8, true},
 		{"an add that never was ready", by(me, dialogue.Commit{Adds: []dialogue.Added{{Seat: me}}}), dialogue.ReasonNotReady, 0, true},
+		{"who was named, with something unseen", by(me, dialogue.Commit{}), dialogue.ReasonNamed, 7, false},
+		{"who was named, with all seen", by(me, dialogue.Commit{}), dialogue.ReasonNamed, 8, true},
 		{"too soon", by(me, dialogue.Commit{}), dialogue.ReasonTooSoon, 0, true},
 	} {
 		if got := ruth.couldSee(place, c.seen, c.e, c.why); got != c.want {
@@ -181,6 +183,35 @@ func TestCouldSee(t *testing.T) {
 	next.Part++
 	if !ruth.couldSee(next, 0, by(they, dialogue.Commit{}), dialogue.ReasonNotSeated) {
 		t.Error("what changed in a box before was not to be seen in this one")
+	}
+}
+
+// TestReturnsAreNews: a post at a door that takes another's place, and a seat
+// that is named, are what the maker of a commit may not have seen.
+func TestReturnsAreNews(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	ruth.mu.Lock()
+	defer ruth.mu.Unlock()
+	place := ruth.log.Here()
+	place.Position = 7
+	adds := dialogue.Entry{Author: halden.acct.Me, Commit: &dialogue.Commit{Adds: []dialogue.Added{{Seat: corin.acct.Me}}}}
+	ruth.acct.Changes = changes{}
+	if !ruth.couldSee(place, 0, adds, dialogue.ReasonNotReady) {
+		t.Fatal("nothing has changed")
+	}
+	for name, change := range map[string]func(*dialogue.Seat){
+		"a post": func(s *dialogue.Seat) { s.Back = &dialogue.Returning{Package: dialogue.Hash{1}} },
+		"a name": func(s *dialogue.Seat) { s.NamedBy = []dialogue.SeatID{halden.acct.Me} },
+	} {
+		after := *ruth.state
+		after.Seats = append([]dialogue.Seat(nil), ruth.state.Seats...)
+		change(after.Seat(corin.acct.Me))
+		ruth.acct.Changes = changes{}
+		ruth.noteChanges(ruth.state, &after, place)
+		if ruth.couldSee(place, 7, adds, dialogue.ReasonNotReady) || !ruth.couldSee(place, 8, adds, dialogue.ReasonNotReady) {
+			t.Errorf("%s is no news", name)
+		}
 	}
 }
 

@@ -61,6 +61,24 @@ func (m *member) putHeld(sp *vault.Space, p channel.Place, e dialogue.Entry) err
 	return sp.Put(numbered(keyHeld, m.acct.NextSeq-1), wire.Marshal(h))
 }
 
+// wasTold tells whether the room has told those whom the last commit let in a
+// past: one's own, or another's that one followed since.
+func (m *member) wasTold(sp *vault.Space) (bool, error) {
+	held, err := m.heldEntries(sp)
+	if err != nil {
+		return false, err
+	}
+	epoch := m.log.Epoch()
+	added, told := epoch == m.acct.Base, false
+	for i := range held {
+		h := &held[i]
+		added = added || h.Commit != nil && h.Room == dialogue.Plenary && h.Epoch+1 == epoch && len(h.Commit.Adds) > 0
+		c, ok := h.charter()
+		told = told || ok && c.Base == epoch && len(c.Skeleton) > 0 && hashOf(c.Skeleton) == c.Hash
+	}
+	return told || !added, nil
+}
+
 func (m *member) heldEntries(sp *vault.Space) ([]heldEntry, error) {
 	var l []heldEntry
 	for p, err := range scan(sp, []byte(keyHeld), scanOptions{}) {
@@ -90,11 +108,20 @@ func (m *member) tryCharter(sp *vault.Space) error {
 			continue
 		}
 		s, err := dialogue.ParseState(c.Skeleton)
-		if err != nil || !s.Seated(m.acct.Me) || !s.Seated(h.Author) || h.Author == m.acct.Me || s.Epoch != m.acct.Base ||
-			!bytes.Equal(s.Seat(m.acct.Me).Key, m.log.SignatureKey(channel.Plenary)) {
+		if err != nil || !s.Seated(m.acct.Me) || !s.Seated(h.Author) || h.Author == m.acct.Me || s.Epoch != m.acct.Base {
 			continue
 		}
-		if m.state != nil && !s.Succeeds(m.state) {
+		if fits, err := m.fits(s); err != nil {
+			return err
+		} else if !fits {
+			if err := m.falsePast(sp, &h); err != nil {
+				return err
+			}
+			continue
+		}
+		if former, err := m.confirmed(sp); err != nil {
+			return err
+		} else if former != nil && !s.Succeeds(former) {
 			if err := m.falsePast(sp, &h); err != nil {
 				return err
 			}
@@ -129,17 +156,49 @@ func (h *heldEntry) entry() (dialogue.Entry, error) {
 	return e, nil
 }
 
-// rightClock tells whether log time, after all that was read, is a day off this
-// computer's clock at most. A newcomer whose clock is wrong would claim wrong
-// times in all it writes, and delete too early or too late.
+// A leaf is a seat's in the plenary's tree, with its signature key.
+type leaf struct {
+	_    struct{} `cbor:",toarray"`
+	Seat dialogue.SeatID
+	Key  []byte
+}
+
+// fits tells whether a past can be that of the epoch that one joined: who sits
+// by it has a leaf in the tree, with the same key, and nobody else has; nobody's
+// removal is due, for a commit that adds carries out what is due; and the rules
+// are those by which one took one's card.
+func (m *member) fits(s *dialogue.State) (bool, error) {
+	seated := 0
+	for i := range s.Seats {
+		x := &s.Seats[i]
+		if x.Status != dialogue.In {
+			continue
+		}
+		seated++
+		if x.Due || !slices.ContainsFunc(m.acct.Tree, func(l leaf) bool { return l.Seat == x.ID && bytes.Equal(l.Key, x.Key) }) {
+			return false, nil
+		}
+	}
+	if seated != len(m.acct.Tree) {
+		return false, nil
+	}
+	if m.acct.Joining == nil {
+		return s.RulesHash() == m.state.RulesHash(), nil
+	}
+	o, err := parseOffer(m.acct.Joining.Offer)
+	return err == nil && s.RulesHash() == dialogue.RulesHash(o.Sides, o.Rules), err
+}
+
+// rightClock tells whether, after all that was read, the time that somebody
+// claims is a day off this computer's clock at most. A newcomer whose clock is
+// wrong would claim wrong times in all it writes, and delete too early or late.
 func (m *member) rightClock(s *dialogue.State, held []heldEntry) bool {
 	for i := range held {
 		if e, err := held[i].entry(); err == nil {
 			s, _ = dialogue.Apply(s, e)
 		}
 	}
-	now := m.c.minute()
-	return now <= s.LogTime+dialogue.MinutesPerDay && s.LogTime <= now+dialogue.MinutesPerDay
+	return s.Near(m.c.minute())
 }
 
 // charterAgain tries to take a charter that told another day than the clock.
@@ -173,13 +232,13 @@ func (m *member) unconfirmed() []dialogue.SideID {
 	vouched := 0
 	for party := range dialogue.SideID(len(m.state.Sides) + 1) {
 		there := slices.ContainsFunc(m.state.Seats, func(x dialogue.Seat) bool {
-			return x.Side == party && x.Status == dialogue.In && m.wasBefore(x.ID)
+			_, in := m.leaf(dialogue.Plenary, x.ID)
+			return x.Side == party && in && m.wasBefore(x.ID)
 		})
 		switch {
-		case party == own || !there:
-		case slices.Contains(m.acct.Vouched, party):
+		case slices.Contains(m.acct.Vouched, party) && (there || party == own):
 			vouched++
-		default:
+		case party != own && there:
 			missing = append(missing, party)
 		}
 	}
@@ -199,7 +258,10 @@ func (m *member) wasBefore(id dialogue.SeatID) bool {
 
 // takeCharter makes the skeleton the state, and folds what was held back.
 func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntry, by dialogue.SeatID) error {
-	m.state, m.acct.Awaits = s, false
+	if err := m.keepConfirmed(sp); err != nil {
+		return err
+	}
+	m.state, m.acct.Awaits, m.acct.Told, m.acct.Judged = s, false, m.c.minute(), m.acct.NextSeq
 	if err := sp.Put(numbered(keySkeleton, m.acct.Base), s.Marshal()); err != nil {
 		return err
 	}
@@ -223,6 +285,9 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 	if err := m.keepHeld(sp, held); err != nil {
 		return err
 	}
+	if m.acct.Away != nil {
+		m.acct.Spare = m.acct.Away.Posts
+	}
 	m.acct.Standing, m.acct.Joining, m.acct.Away = StandingIn, nil, nil
 	if len(m.unconfirmed()) == 0 {
 		if err := m.settle(sp); err != nil {
@@ -235,15 +300,19 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 	return m.leavePackage(sp)
 }
 
-// falsePast raises an alarm, once, over a charter that does not go on from what
-// one knew oneself before one was lost. It is not taken.
+// falsePast raises an alarm, once, over a charter that does not fit, or does not
+// go on from what one knew oneself before one was lost. It is not taken.
 func (m *member) falsePast(sp *vault.Space, h *heldEntry) error {
 	event, err := dialogue.ParseEvent(h.Event)
-	if err != nil || slices.ContainsFunc(m.alarming, func(r record) bool { return r.ID == event.ID(h.Author) }) {
+	if err != nil || m.isAlarm(event.ID(h.Author)) {
 		return err
 	}
 	n := dialogue.Note{Kind: dialogue.NoteCharter, By: h.Author, Event: event.ID(h.Author), What: event.Kind}
 	return m.record(sp, n, record{ID: n.Event}, dialogue.Entry{Author: h.Author, Event: &event})
+}
+
+func (m *member) isAlarm(id dialogue.EventID) bool {
+	return slices.ContainsFunc(m.alarming, func(r record) bool { return r.ID == id })
 }
 
 // charterGiven compares a charter with one's own fold. A false one raises an
@@ -265,7 +334,7 @@ func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Chart
 		}
 		return nil
 	}
-	if err := m.disputed(sp, n, c); err != nil {
+	if err := m.disputed(sp, n, c); err != nil || m.isAlarm(n.Event) {
 		return err
 	}
 	return m.record(sp, n, record{ID: n.Event}, e)

@@ -123,21 +123,25 @@ func TestFalseCharter(t *testing.T) {
 }
 
 // TestCharterFirst: what is due is committed once those whom the last commit
-// added have their charter, and not before.
+// added have their charter, one's own party's word on it too, and not before.
 func TestCharterFirst(t *testing.T) {
 	x := newTable(t)
 	ruth, _, corin := x.seated()
 	ruth.mu.Lock()
 	defer ruth.mu.Unlock()
 	ruth.state.Seat(corin.acct.Me).Due = true
-	for _, given := range []bool{false, true} {
-		ruth.state.Charters = []dialogue.CharterState{{Base: ruth.state.Epoch, For: []dialogue.SeatID{corin.acct.Me}, Given: given}}
+	for _, c := range []struct {
+		given    bool
+		answered []dialogue.SideID
+		want     bool
+	}{{false, nil, false}, {false, []dialogue.SideID{1, 0}, false}, {true, []dialogue.SideID{1}, false}, {true, []dialogue.SideID{1, 0}, true}} {
+		ruth.state.Charters = []dialogue.CharterState{{Base: ruth.state.Epoch, For: []dialogue.SeatID{corin.acct.Me}, Given: c.given, Answered: c.answered}}
 		ruth.seen = map[string]bool{}
 		if err := ruth.update(ruth.commitDue); err != nil {
 			t.Fatal(err)
 		}
-		if staged := ruth.log.Pending(channel.Plenary); staged != given {
-			t.Errorf("the charter is given: %v; a commit is staged: %v", given, staged)
+		if staged := ruth.log.Pending(channel.Plenary); staged != c.want {
+			t.Errorf("the charter is given: %v, answered by %v; a commit is staged: %v", c.given, c.answered, staged)
 		}
 	}
 }

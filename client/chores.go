@@ -56,7 +56,7 @@ func (m *member) chores() error {
 	}
 	return m.update(func(sp *vault.Space) error {
 		m.seen = map[string]bool{}
-		for _, do := range []func(*vault.Space) error{m.report, m.tellReturns, m.stayAwake, m.renew, m.commitDue, m.vouch, m.foundRoom, m.keepRoom} {
+		for _, do := range []func(*vault.Space) error{m.report, m.tellReturns, m.stayAwake, m.renew, m.commitDue, m.vouch, m.foundRoom, m.sayLost, m.keepRoom} {
 			if err := do(sp); err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func (m *member) chores() error {
 // do: most of the time there is not, and a transaction would be for nothing.
 func (m *member) anyChore() bool {
 	me := m.me()
-	if len(m.acct.Due) > 0 || len(m.state.Due()) > 0 || len(m.state.At(me.ID, m.c.minute()).MayGo()) > 0 {
+	if len(m.acct.Due) > 0 || m.owesLost() || len(m.state.Due()) > 0 || len(m.state.At(me.ID, m.c.minute()).MayGo()) > 0 {
 		return true
 	}
 	for r := range dialogue.Room(maxRooms) {
@@ -118,8 +118,11 @@ func (m *member) anyChore() bool {
 // commitDue stages the plenary commit that removes whoever is due and adds
 // whoever is ready.
 func (m *member) commitDue(sp *vault.Space) error {
-	if m.log.Pending(channel.Plenary) || m.me().Due || m.state.Barred(m.acct.Me) || m.owesCharter() {
+	if m.log.Pending(channel.Plenary) || m.me().Due || m.state.Barred(m.acct.Me) || m.owesCharter() || m.holdsBack() {
 		return nil
+	}
+	if owes, err := m.owesAnswer(sp); owes || err != nil {
+		return err
 	}
 	c, err := m.whatIsDue(sp)
 	if err != nil {
@@ -144,13 +147,25 @@ type commitPlan struct {
 	order   []dialogue.SeatID
 }
 
-// owesCharter tells whether those whom the last commit added have no charter
-// yet. Without one they can't tell a commit that counts from one that does not,
-// and would follow either, so none is made before.
-func (m *member) owesCharter() bool {
-	return slices.ContainsFunc(m.state.Charters, func(c dialogue.CharterState) bool {
-		return c.Base == m.state.Epoch && !c.Given
-	})
+// owesCharter tells whether no commit counts yet, because those whom the last
+// one added were told no past.
+func (m *member) owesCharter() bool { return m.state.OwesCharter() }
+
+// owesAnswer tells whether one's own party has yet to tell the last newcomers
+// their past. It does so before one commits: who was told a false one could
+// refuse the commit, and never read what was said of that past afterwards.
+func (m *member) owesAnswer(sp *vault.Space) (bool, error) {
+	for _, c := range m.state.Charters {
+		if c.Base != m.state.Epoch || !m.canVouch(c) {
+			continue
+		}
+		_, err := sp.Get(numbered(keySkeleton, c.Base))
+		if errors.Is(err, vault.ErrNotFound) {
+			continue
+		}
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // whatIsDue gathers the adds and removals, and in which order seats come to

@@ -35,10 +35,6 @@ type Options struct {
 	// Made, where a simulation sets it, is told of every step of a ratchet and
 	// of the cell that it made, by their hashes. It must return at once.
 	Made func(step, cell [32]byte)
-
-	// Garbled, where a simulation sets it, says whether a commit by a seat of
-	// that name is to be taken for one that is garbage for this member.
-	Garbled func(room dialogue.Room, by string) bool
 }
 
 func (o Options) filled() Options {
@@ -84,7 +80,7 @@ var (
 	ErrCardRevoked     = errors.New("the card was revoked")
 	ErrSeatHere        = errors.New("this computer has that seat already")
 	ErrWhichCard       = errors.New("several new cards for that seat were used; say which one by its four words")
-	ErrClock           = errors.New("this computer's clock and the dialogue's time are more than a day apart")
+	ErrClock           = errors.New("this computer's clock is more than a day off the time that the others' computers tell")
 	ErrCharter         = errors.New("the past that was told does not lead to the present")
 	ErrNoCharter       = errors.New("there is no past to choose")
 	ErrNotSeated       = errors.New("not seated in that dialogue yet")

@@ -187,7 +187,7 @@ func (m *member) isBack(sp *vault.Space, id dialogue.SeatID) error {
 func (m *member) addReturns(sp *vault.Space, c *commitPlan) error {
 	for i := range m.state.Seats {
 		x := &m.state.Seats[i]
-		if x.Back == nil || x.Due || !m.state.MayBringBack(m.acct.Me, x.ID) {
+		if x.Back == nil || x.Due || !m.state.MayLetIn(m.acct.Me, x.ID) {
 			continue
 		}
 		b, err := sp.Get(packageKey(dialogue.Plenary, x.ID))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"parley/channel"
 	"parley/dialogue"
@@ -35,6 +36,9 @@ func (m *member) fold(sp *vault.Space, place channel.Place, e dialogue.Entry) er
 	if next == nil {
 		m.acct.Bad++
 		return nil
+	}
+	if slices.ContainsFunc(notes, func(n dialogue.Note) bool { return n.Kind == dialogue.NoteAttempt }) {
+		m.refused(e.Room)
 	}
 	return m.keep(sp, next, notes, place, e)
 }
@@ -110,6 +114,9 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 	}
 	switch n.Kind {
 	case dialogue.NoteRefused, dialogue.NoteUnknown:
+		if err := m.toldOtherwise(sp, n, e); err != nil {
+			return err
+		}
 		if n.Reason == dialogue.ReasonStrangers || n.By != m.acct.Me && n.Reason == dialogue.ReasonState {
 			return nil // a race that somebody lost
 		}

@@ -299,7 +299,7 @@ func (m *member) enterWith(welcome []byte, j *joining) (bool, error) {
 	group, err := mls.Join(welcome, secrets)
 	if err != nil || group.Suite() != Suite {
 		if mls.Invites(welcome, secrets.KeyPackage()) { // the seat was let in, it seems, but not so that it can enter
-			return false, m.knockAgain(true)
+			return false, m.knockOnce()
 		}
 		return false, nil // not for this seat, or nonsense: somebody else's may be right
 	}

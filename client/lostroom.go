@@ -12,12 +12,50 @@ import (
 // package and whose fault it was; the others let it in again. Once nearly all
 // its seats have lost a room, its head founds another.
 
+// sayLostEvery is how long a seat waits before it says once more that it can't
+// follow its side room. Where only somebody who makes garbage can let it in,
+// both would otherwise go on as fast as the relay takes it.
+const sayLostEvery = 10 // minutes
+
+// A sideLost is when one said so the last time, and whether it has to be said
+// again, and of whom.
+type sideLost struct {
+	_    struct{} `cbor:",toarray"`
+	At   uint64   // minutes since 1970
+	Owed bool
+	By   dialogue.SeatID
+}
+
+// owesLost tells whether it is time to say again that one has lost the side room.
+func (m *member) owesLost() bool {
+	return m.acct.SideLost.Owed && m.c.minute() >= m.acct.SideLost.At+sayLostEvery
+}
+
+// sayLost is the chore of saying so.
+func (m *member) sayLost(sp *vault.Space) error {
+	if !m.owesLost() {
+		return nil
+	}
+	m.acct.SideLost.Owed = false
+	if me := m.me(); me.Side == 0 || m.log.In(channel.Room(m.myRoom())) {
+		return nil
+	}
+	return m.loseSideRoom(sp, m.myRoom(), m.acct.SideLost.By)
+}
+
 // loseSideRoom says that one can't follow one's side room.
 func (m *member) loseSideRoom(sp *vault.Space, r dialogue.Room, by dialogue.SeatID) error {
 	if m.log.In(channel.Room(r)) {
 		if err := m.dropRoom(sp, r); err != nil {
 			return err
 		}
+	}
+	x := &m.acct.SideLost
+	if now := m.c.minute(); now < x.At+sayLostEvery {
+		x.Owed, x.By = true, by
+		return nil
+	} else {
+		*x = sideLost{At: now}
 	}
 	if m.state.Founded(r) == nil {
 		return m.leavePackage(sp)

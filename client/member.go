@@ -77,7 +77,9 @@ type account struct {
 	Joining  *joining
 	Base     uint64            // the epoch that one joined at, the last time; 0 for the founder
 	Awaits   bool              // the charter for Base
+	Tree     []leaf            // until it is settled: the plenary's as of Base
 	Away     *away             // while one is out of the room
+	Spare    []doorPost        // while one is in it: posts at one's door that the room might still take up
 	Vouched  []dialogue.SideID // parties that gave the charter which one took
 	Due      map[string]uint64 // chores that others may do first, and when one saw them, in seconds since 1970
 	Bad      uint64            // entries of members that were no entries
@@ -85,10 +87,17 @@ type account struct {
 	Commits  [maxRooms]uint64  // by side room: log time of its last commit
 	Renewed  [maxRooms]uint64  // by room: the day of one's last Update, or of coming in
 
+	SideLost sideLost // when one last said that one can't follow one's side room
+
 	Adding [maxRooms]addition // by side room: who was added and has no Welcome yet
 
 	Pasts    []past   // charters for oneself that differ from the one taken
 	Settled  bool     // the charter taken was confirmed, or chosen
+	Unsure   bool     // the charter taken last was neither
+	Told     uint64   // when one took it, minutes since 1970
+	Judged   uint64   // while undecided: the seq of the first notice that goes by the charter taken
+	Keys     [][]byte // while undecided: private signature keys of the epochs before
+	Refused  uint64   // until it is settled: when a commit was refused first, minutes since 1970
 	Disputed []uint64 // bases for which somebody gave newcomers a false charter
 
 	Group      []byte      // id of the plenary's group, as one was in it last
@@ -126,27 +135,28 @@ func (t terms) config() channel.Config {
 
 // Keys in a dialogue's space.
 const (
-	keyAccount  = "a"
-	keyState    = "s"
-	keyChannel  = "c" // + key of channel
-	keyItem     = "o" // + number
-	keyCells    = "p" // + number + index: cells of an item
-	keyMessage  = "m" // + room + seq
-	keyIndex    = "i" // + room + event id: seq
-	keySkeleton = "b" // + epoch: the skeleton newcomers of that epoch get
-	keyHeld     = "h" // + number: entries that wait for the charter, or for its confirmation
-	keyPast     = "y" // + hash: a skeleton that differs from the one taken
-	keyPackages = "k" // + room + seat: key package left in the log, or, for the plenary, at the seat's door
-	keySecrets  = "x" // + ref: secrets of one's own key packages
-	keyCard     = "d" // + seat: a card one made
-	keyPost     = "q" // + seat + card: what a card's holder posted
-	keyReading  = "v" // + event id
-	keyFile     = "f" // + event id + part
-	keyHalf     = "u" // + event id: a file that is being taken in, before its message is
-	keyAlarm    = "z" // + seq: a record that is an alarm
-	keyOld      = "w" // + id: a box that was read to its end
-	keyFounding = "g" // + founder: a founding again
-	keyFormer   = "j" // the skeleton by which foundings again are judged
+	keyAccount   = "a"
+	keyState     = "s"
+	keyChannel   = "c" // + key of channel
+	keyItem      = "o" // + number
+	keyCells     = "p" // + number + index: cells of an item
+	keyMessage   = "m" // + room + seq
+	keyIndex     = "i" // + room + event id: seq
+	keySkeleton  = "b" // + epoch: the skeleton newcomers of that epoch get
+	keyHeld      = "h" // + number: entries that wait for the charter, or for its confirmation
+	keyPast      = "y" // + hash: a skeleton that differs from the one taken
+	keyConfirmed = "e" // the skeleton that one had before a charter that nobody confirmed yet
+	keyPackages  = "k" // + room + seat: key package left in the log, or, for the plenary, at the seat's door
+	keySecrets   = "x" // + ref: secrets of one's own key packages
+	keyCard      = "d" // + seat: a card one made
+	keyPost      = "q" // + seat + card: what a card's holder posted
+	keyReading   = "v" // + event id
+	keyFile      = "f" // + event id + part
+	keyHalf      = "u" // + event id: a file that is being taken in, before its message is
+	keyAlarm     = "z" // + seq: a record that is an alarm
+	keyOld       = "w" // + id: a box that was read to its end
+	keyFounding  = "g" // + founder: a founding again
+	keyFormer    = "j" // the skeleton by which foundings again are judged
 )
 
 func numbered(prefix string, n uint64) []byte { return wire.AppendU64([]byte(prefix), n) }

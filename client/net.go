@@ -147,7 +147,7 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 	if _, err := m.take(q.box, page); err != nil {
 		return err
 	}
-	if err := m.waitedInVain(); err != nil {
+	if err := errors.Join(m.waitedInVain(), m.leftInDoubt()); err != nil {
 		return err
 	}
 	return m.proceed()

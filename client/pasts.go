@@ -8,6 +8,8 @@ import (
 
 	"parley/channel"
 	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/mls"
 	"parley/vault"
 )
 
@@ -30,6 +32,17 @@ func pastKey(h dialogue.Hash) []byte { return append([]byte(keyPast), h[:]...) }
 func (m *member) undecided() bool {
 	return m.acct.Base > 0 && m.acct.Standing == StandingIn && !m.acct.Settled
 }
+
+// holdsBack tells whether one makes no commit, because by a false past it would be
+// one against the rules: while one was told pasts that differ, and has not
+// chosen, or one that nobody else has confirmed, for a while: who is there answers
+// at once.
+func (m *member) holdsBack() bool {
+	return m.contested() || m.inDoubt() || m.undecided() && len(m.unconfirmed()) > 0 && m.c.minute() < m.acct.Told+doubtWait
+}
+
+// contested tells whether one was told pasts that differ, and has not chosen.
+func (m *member) contested() bool { return m.undecided() && len(m.acct.Pasts) > 0 }
 
 // holdOn keeps an entry that was folded.
 func (m *member) holdOn(sp *vault.Space, place channel.Place, e dialogue.Entry) error {
@@ -69,8 +82,98 @@ func (m *member) keepHeld(sp *vault.Space, held []heldEntry) error {
 
 // settle ends the doubt about the past: what was kept for it goes.
 func (m *member) settle(sp *vault.Space) error {
-	m.acct.Settled, m.acct.Pasts = true, nil
-	return errors.Join(sp.DeletePrefix([]byte(keyHeld)), sp.DeletePrefix([]byte(keyPast)))
+	m.acct.Settled, m.acct.Pasts, m.acct.Unsure = true, nil, false
+	m.acct.Tree, m.acct.Keys, m.acct.Refused = nil, nil, 0
+	return errors.Join(sp.DeletePrefix([]byte(keyHeld)), sp.DeletePrefix([]byte(keyPast)), sp.Delete([]byte(keyConfirmed)))
+}
+
+// confirmed is what one knows of the room by oneself, or by a charter that was
+// confirmed: who told a false past must not make the true one look false on
+// coming back. Nil where that is nothing.
+func (m *member) confirmed(sp *vault.Space) (*dialogue.State, error) {
+	if !m.acct.Unsure {
+		return m.state, nil
+	}
+	s, err := skeletonAt(sp, []byte(keyConfirmed))
+	if errors.Is(err, vault.ErrNotFound) {
+		return nil, nil
+	}
+	return s, err
+}
+
+// keepConfirmed keeps it when a charter takes its place.
+func (m *member) keepConfirmed(sp *vault.Space) error {
+	if m.acct.Unsure {
+		return nil
+	}
+	m.acct.Unsure = true
+	if m.state == nil {
+		return sp.Delete([]byte(keyConfirmed))
+	}
+	return sp.Put([]byte(keyConfirmed), m.state.Marshal())
+}
+
+// doubtWait is how long others have to confirm a past before one commits by it,
+// or, where it refused a commit, leaves.
+const doubtWait = 5 // minutes
+
+// refused takes note of a commit that was refused.
+func (m *member) refused(r dialogue.Room) {
+	if r == dialogue.Plenary && m.acct.Refused == 0 && !m.acct.Settled {
+		m.acct.Refused = m.c.minute()
+	}
+}
+
+// inDoubt tells whether a commit was refused by a past that nobody else has
+// confirmed since: everybody else may have followed it.
+func (m *member) inDoubt() bool {
+	return m.undecided() && m.acct.Refused > 0 && !m.contested() && len(m.unconfirmed()) > 0
+}
+
+// leftInDoubt leaves a room where one is in doubt for long. The door leads to
+// where the others are.
+func (m *member) leftInDoubt() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil || !m.caughtUp || !m.inDoubt() || m.c.minute() < m.acct.Refused+doubtWait {
+		return nil
+	}
+	return m.update(func(sp *vault.Space) error { return m.lose(sp, LossCharter, dialogue.SeatID{}) })
+}
+
+// keepKeys keeps the keys of an epoch that one leaves: if the past that leads on
+// is false, the room knows one by such a key.
+func (m *member) keepKeys(keys []*mls.SignatureKey) {
+	for _, k := range keys {
+		m.acct.Keys = append(m.acct.Keys, k.Bytes())
+	}
+	m.acct.Keys = m.acct.Keys[max(0, len(m.acct.Keys)-dialogue.MaxReturnKeys):]
+}
+
+// unblame takes back alarms, and their lines in the plenary, which have the same
+// numbers.
+func (m *member) unblame(sp *vault.Space, which func(seq uint64, r *record) bool) error {
+	var keys [][]byte
+	for p, err := range scan(sp, []byte(keyAlarm), scanOptions{}) {
+		if err != nil {
+			return err
+		}
+		r, err := parseRecord(p.Value)
+		if err != nil {
+			return err
+		}
+		if which(wire.NewReader(p.Key[len(keyAlarm):]).U64(), r) {
+			keys = append(keys, slices.Clone(p.Key))
+		}
+	}
+	for _, key := range keys {
+		seq := wire.NewReader(key[len(keyAlarm):]).U64()
+		if err := errors.Join(sp.Delete(key), sp.Delete(messageKey(dialogue.Plenary, seq))); err != nil {
+			return err
+		}
+	}
+	m.forgetRecent()
+	return m.loadAlarms(sp)
 }
 
 // disputed takes note of a charter that differs from one's own: of one for
@@ -84,8 +187,15 @@ func (m *member) disputed(sp *vault.Space, n dialogue.Note, c dialogue.Charter) 
 		return nil
 	}
 	side := m.sideOf(n.By)
-	if m.acct.Settled || side == m.me().Side || slices.Contains(m.acct.Vouched, side) {
+	if m.acct.Settled || slices.Contains(m.acct.Vouched, side) {
 		return nil
+	}
+	s, err := dialogue.ParseState(c.Skeleton)
+	whole := err == nil && hashOf(c.Skeleton) == c.Hash
+	if whole {
+		if fits, err := m.fits(s); !fits || err != nil {
+			return err
+		}
 	}
 	i := slices.IndexFunc(m.acct.Pasts, func(p past) bool { return p.Hash == c.Hash })
 	given := slices.ContainsFunc(m.acct.Pasts, func(p past) bool { return slices.Contains(p.Parties, side) })
@@ -99,12 +209,31 @@ func (m *member) disputed(sp *vault.Space, n dialogue.Note, c dialogue.Charter) 
 	if !given {
 		p.Parties = append(p.Parties, side)
 	}
-	s, err := dialogue.ParseState(c.Skeleton)
-	if err != nil || hashOf(c.Skeleton) != c.Hash || !s.Seated(m.acct.Me) || !s.Seated(n.By) || s.Epoch != c.Base {
+	if !whole || !s.Seated(m.acct.Me) || !s.Seated(n.By) || s.Epoch != c.Base {
 		return nil
 	}
 	p.Whole = true
 	return sp.Put(pastKey(c.Hash), c.Skeleton)
+}
+
+// toldOtherwise hears whom the past taken has no say: a false one would say so of
+// who knows better.
+func (m *member) toldOtherwise(sp *vault.Space, n dialogue.Note, e dialogue.Entry) error {
+	if n.What != dialogue.KindCharter || !m.undecided() || m.state.Seat(n.By) == nil {
+		return nil
+	}
+	c, ok := decodeBody[dialogue.Charter](*e.Event)
+	if !ok || c.Base != m.acct.Base {
+		return nil
+	}
+	b, err := sp.Get(numbered(keySkeleton, c.Base))
+	if errors.Is(err, vault.ErrNotFound) || err == nil && hashOf(b) == c.Hash {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return m.disputed(sp, n, c)
 }
 
 // maxDisputed is for how many bases it is remembered that they are disputed.
@@ -191,9 +320,9 @@ func differences(taken, other *dialogue.State) (l []Difference) {
 }
 
 // ChooseCharter decides between pasts that differ: the one that a party told
-// counts from now on. ErrNoCharter: that party told none, or there is nothing to
-// choose; ErrWaiting: it told only that it was otherwise; ErrCharter: what it
-// told can't have led to what is there.
+// counts from now on. Where this vault did not follow what counted by it, it
+// loses the room, and comes back by its door. ErrNoCharter: that party told none,
+// or there is nothing to choose; ErrWaiting: it told only that it was otherwise.
 func (c *Client) ChooseCharter(id ID, party dialogue.SideID) error {
 	m, err := c.member(id)
 	if err != nil {
@@ -218,7 +347,18 @@ func (c *Client) ChooseCharter(id ID, party dialogue.SideID) error {
 			return ErrWaiting
 		}
 		p := m.acct.Pasts[i]
-		err = m.update(func(sp *vault.Space) error { return m.foldAgain(sp, p) })
+		err = m.update(func(sp *vault.Space) error {
+			held, err := m.heldEntries(sp)
+			if err != nil {
+				return err
+			}
+			if err := m.foldAgain(sp, p, held); err != nil || m.state.Epoch == m.log.Epoch() {
+				return err
+			}
+			// By the past that was taken first, commits that count were none, or
+			// others counted: that room is lost, and the door leads to the other.
+			return m.lose(sp, LossCharter, dialogue.SeatID{})
+		})
 	}
 	m.toPost.ring()
 	m.changed(dialogue.Plenary)
@@ -226,7 +366,7 @@ func (c *Client) ChooseCharter(id ID, party dialogue.SideID) error {
 }
 
 // foldAgain makes another past the one taken.
-func (m *member) foldAgain(sp *vault.Space, p past) error {
+func (m *member) foldAgain(sp *vault.Space, p past, held []heldEntry) error {
 	s, err := skeletonAt(sp, pastKey(p.Hash))
 	if err != nil {
 		return err
@@ -234,25 +374,60 @@ func (m *member) foldAgain(sp *vault.Space, p past) error {
 	if err := sp.Put(numbered(keySkeleton, m.acct.Base), s.Marshal()); err != nil {
 		return err
 	}
-	held, err := m.heldEntries(sp)
-	if err != nil {
-		return err
-	}
+	var guilty []dialogue.SeatID
 	for i := range held {
 		e, err := held[i].entry()
 		if err != nil {
 			return err
 		}
 		epoch := s.Epoch
-		if s, _ = dialogue.Apply(s, e); s.Epoch != epoch && len(e.Commit.Adds) > 0 {
+		var notes []dialogue.Note
+		s, notes = dialogue.Apply(s, e)
+		for _, n := range notes {
+			if n.Kind == dialogue.NoteAttempt {
+				guilty = append(guilty, n.By)
+			}
+		}
+		if s.Epoch != epoch && len(e.Commit.Adds) > 0 {
 			if err := sp.Put(numbered(keySkeleton, s.Epoch), s.Marshal()); err != nil {
 				return err
 			}
 		}
 	}
-	if s.Epoch != m.log.Epoch() {
-		return ErrCharter
-	}
 	m.state, m.stored, m.acct.Vouched = s, s.Marshal(), p.Parties
-	return errors.Join(sp.Put([]byte(keyState), m.stored), m.settle(sp))
+	return errors.Join(sp.Put([]byte(keyState), m.stored), m.blameAgain(sp, held, p.Hash, guilty), m.settle(sp))
+}
+
+// blameAgain turns the alarms of what goes by one's past when another is taken:
+// who told that one is not to be blamed, and who told another is; of those whose
+// commits were refused, only the guilty are.
+func (m *member) blameAgain(sp *vault.Space, held []heldEntry, chosen dialogue.Hash, guilty []dialogue.SeatID) error {
+	right, wrong := map[dialogue.EventID]bool{}, map[dialogue.EventID]*heldEntry{}
+	for i := range held {
+		h := &held[i]
+		if c, ok := h.charter(); ok && c.Base == m.acct.Base {
+			event, err := dialogue.ParseEvent(h.Event)
+			if err != nil {
+				return err
+			}
+			if id := event.ID(h.Author); c.Hash == chosen {
+				right[id] = true
+			} else {
+				wrong[id] = h
+			}
+		}
+	}
+	if err := m.unblame(sp, func(seq uint64, r *record) bool {
+		delete(wrong, r.ID)
+		return r.Note == dialogue.NoteCharter && right[r.ID] ||
+			r.Note == dialogue.NoteAttempt && seq >= m.acct.Judged && !slices.Contains(guilty, r.Seat)
+	}); err != nil {
+		return err
+	}
+	for _, h := range wrong {
+		if err := m.falsePast(sp, h); err != nil {
+			return err
+		}
+	}
+	return nil
 }

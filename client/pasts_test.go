@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"parley/dialogue"
 	"parley/relay"
@@ -13,6 +14,30 @@ import (
 // told has Mira come in on Corin's side, while Halden, who is first to tell her
 // the past, tells a false one: other rules, and a seat that nobody has.
 func (x *table) told() (ruth, halden, corin, mira *member) {
+	x.t.Helper()
+	ruth, halden, corin, mira = x.toldThat(func(s *dialogue.State) {
+		s.Seats[0].Name = "Somebody else"
+		s.Seats = append(s.Seats, dialogue.Seat{ID: dialogue.NewSeatID(), Side: 1, Name: "Ghost", Status: dialogue.Asleep})
+	})
+	if mira.state.Seats[0].Name != "Somebody else" {
+		x.t.Fatal("Mira was not told the false past first")
+	}
+	return ruth, halden, corin, mira
+}
+
+// toldThat is told where Halden's past is false by what change makes of it.
+func (x *table) toldThat(change func(*dialogue.State)) (ruth, halden, corin, mira *member) {
+	x.t.Helper()
+	ruth, halden, corin, mira = x.toldBy(change)
+	x.sync(ruth, corin, mira, ruth, halden, corin, mira)
+	if mira.acct.Standing != StandingIn {
+		x.t.Fatalf("Mira is %s", mira.acct.Standing)
+	}
+	return ruth, halden, corin, mira
+}
+
+// toldBy is toldThat before anybody else answers.
+func (x *table) toldBy(change func(*dialogue.State)) (ruth, halden, corin, mira *member) {
 	x.t.Helper()
 	ctx := x.t.Context()
 	ruth, halden, corin = x.seated()
@@ -41,18 +66,18 @@ func (x *table) told() (ruth, halden, corin, mira *member) {
 		if err != nil {
 			return err
 		}
-		s.Rules.RetentionDays = 1
-		s.Seats = append(s.Seats, dialogue.Seat{ID: dialogue.NewSeatID(), Side: 1, Name: "Ghost", Status: dialogue.In})
+		change(s)
 		return sp.Put(key, s.Marshal())
 	})
 	halden.mu.Unlock()
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	x.sync(halden, mira, ruth, corin, mira, ruth, halden, corin, mira)
-	if mira.acct.Standing != StandingIn || mira.state.Rules.RetentionDays != 1 {
-		x.t.Fatalf("Mira is %s and was not told the false past first", mira.acct.Standing)
+	x.sync(halden)
+	if err := errors.Join(ruth.readOn(), ruth.push(ctx)); err != nil { // the Welcome
+		x.t.Fatal(err)
 	}
+	x.sync(mira)
 	return ruth, halden, corin, mira
 }
 
@@ -89,12 +114,15 @@ func TestTwoPasts(t *testing.T) {
 		t.Fatalf("Mira is shown %+v", d.Charters)
 	}
 	other := d.Charters[1]
-	want := []Difference{{Kind: DifferenceRules}, {Kind: DifferenceLess, Name: "Ghost", Side: "North"}}
+	want := []Difference{{Kind: DifferenceSeat, Name: "Ruth"}, {Kind: DifferenceSeat, Name: "Ghost", Side: "North"}}
 	if other.Taken || !other.Told || other.Parties[0] != "" || !slices.Equal(other.Differences, want) {
 		t.Errorf("the other past: %+v", other)
 	}
 	if len(d.Unconfirmed) == 0 {
 		t.Error("Mira is not told that it is unconfirmed")
+	}
+	if len(d.Alarms) == 0 || slices.ContainsFunc(d.Alarms, func(a Alarm) bool { return a.Seat.Name == "Halden" }) {
+		t.Errorf("before the choice: %+v", d.Alarms)
 	}
 	if err := mira.c.ChooseCharter(mira.id, 5); err != ErrNoCharter {
 		t.Errorf("a party that told nothing: %v", err)
@@ -108,6 +136,14 @@ func TestTwoPasts(t *testing.T) {
 	if d := mira.show(); len(d.Charters)+len(d.Unconfirmed) != 0 {
 		t.Errorf("after the choice: %+v, %q", d.Charters, d.Unconfirmed)
 	}
+	for _, when := range []string{"after the choice", "after a crash"} {
+		if a := mira.show().Alarms; len(a) != 1 || a[0].Kind != AlarmCharter || a[0].Seat.Name != "Halden" {
+			t.Errorf("%s: %+v", when, a)
+		}
+		if err := mira.reload(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := mira.c.ChooseCharter(mira.id, other.Party); err != ErrNoCharter {
 		t.Errorf("a second choice: %v", err)
 	}
@@ -116,6 +152,41 @@ func TestTwoPasts(t *testing.T) {
 	if l, err := mira.c.Messages(mira.id, Query{}); err != nil || spoken(l) != 1 {
 		t.Errorf("%d messages, %v", spoken(l), err)
 	}
+}
+
+// TestChosenTooLate: by the false past a newcomer refused a commit that counted.
+// When its person chooses the other, it has lost the room, and comes back by its
+// door, to where the others are.
+func TestChosenTooLate(t *testing.T) {
+	x := newTable(t)
+	ctx := t.Context()
+	ruth, halden, corin, mira := x.toldThat(func(s *dialogue.State) {
+		s.Seats[0].NamedBy = []dialogue.SeatID{s.Seats[1].ID, s.Seats[2].ID}
+	})
+	if len(mira.state.Seats[0].NamedBy) == 0 {
+		t.Fatal("Mira was not told the false past first")
+	}
+	if err := ruth.c.Remove(ctx, ruth.id, corin.acct.Me); err != nil {
+		t.Fatal(err)
+	}
+	epoch := mira.log.Epoch()
+	x.sync(ruth, mira)
+	if ruth.state.Epoch == epoch || mira.log.Epoch() != epoch {
+		t.Fatalf("Ruth is in epoch %d, Mira in %d", ruth.state.Epoch, mira.log.Epoch())
+	}
+	if err := mira.c.ChooseCharter(mira.id, 0); err != nil {
+		t.Fatal(err)
+	}
+	if mira.acct.Standing != StandingLost || mira.acct.Away.Reason != LossCharter {
+		t.Fatalf("Mira is %s", mira.acct.Standing)
+	}
+	for range 3 {
+		x.sync(mira, halden, ruth)
+	}
+	if mira.acct.Standing != StandingIn {
+		t.Fatalf("Mira is %s", mira.acct.Standing)
+	}
+	x.agree(ruth, mira)
 }
 
 // TestStayWithThePast: who chooses the past taken goes on with it.
@@ -149,4 +220,94 @@ func TestConfirmedKeepsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestPastThatDoesNotFit: a past is not taken that can't be that of the epoch
+// which the newcomer joined, by the tree that it sees and the card that it took.
+// Who tells it is named.
+func TestPastThatDoesNotFit(t *testing.T) {
+	for name, change := range map[string]func(*dialogue.State){
+		"somebody sits without a leaf": func(s *dialogue.State) {
+			s.Seats = append(s.Seats, dialogue.Seat{ID: dialogue.NewSeatID(), Side: 1, Name: "Ghost", Status: dialogue.In})
+		},
+		"somebody with a leaf does not sit": func(s *dialogue.State) { s.Seats[2].Status = dialogue.Asleep },
+		"somebody has another key":          func(s *dialogue.State) { s.Seats[2].Key = make([]byte, 32) },
+		"a removal is due":                  func(s *dialogue.State) { s.Seats[0].Due = true },
+		"the rules are others":              func(s *dialogue.State) { s.Rules.RetentionDays++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newTable(t)
+			ruth, halden, corin, mira := x.toldBy(change)
+			if mira.acct.Standing == StandingIn {
+				t.Fatal("Mira took it")
+			}
+			x.sync(ruth, corin, mira, ruth, halden, corin, mira)
+			d := mira.show()
+			if d.Standing != StandingIn || len(d.Charters) > 0 || len(d.Alarms) != 1 || d.Alarms[0].Kind != AlarmCharter || d.Alarms[0].Seat.Name != "Halden" {
+				t.Errorf("%s, %d pasts, alarms %+v", d.Standing, len(d.Charters), d.Alarms)
+			}
+			x.sync(ruth, mira)
+			x.agree(ruth, mira)
+		})
+	}
+}
+
+// TestLeftInDoubt: by a false past that nobody has confirmed a newcomer refuses
+// a commit that counts. It makes none itself, leaves soon, and comes back by its
+// door, where the false past is not held against the true one, nor anybody blamed
+// by it.
+func TestLeftInDoubt(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin, mira := x.toldBy(func(s *dialogue.State) {
+		s.Seats[1].NamedBy = []dialogue.SeatID{s.Seats[0].ID, s.Seats[2].ID}
+	})
+	x.clocks(ruth, halden, corin, mira)
+	if mira.acct.Standing != StandingIn {
+		t.Fatalf("Mira is %s, %v, %v, log %v", mira.acct.Standing, mira.show().Problem, mira.log != nil, halden.state.Charters)
+	}
+	for range 2 {
+		x.pass(25 * time.Hour)
+		x.sync(halden)
+		if err := errors.Join(ruth.readOn(), ruth.chore(ruth.renew), ruth.push(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	epoch := mira.log.Epoch()
+	for i := 0; halden.state.Epoch == epoch; i++ {
+		if i == 5 {
+			t.Fatal("Halden makes no commit")
+		}
+		x.pass(time.Minute)
+		x.sync(halden)
+	}
+	x.sync(mira)
+	if mira.log.Epoch() != epoch || !mira.inDoubt() || !mira.holdsBack() {
+		t.Fatalf("Mira is in epoch %d after %d, in doubt: %v", mira.log.Epoch(), epoch, mira.inDoubt())
+	}
+	x.pass((doubtWait + 1) * time.Minute)
+	x.sync(mira)
+	if mira.acct.Standing != StandingLost || mira.acct.Away.Reason != LossCharter {
+		t.Fatalf("Mira is %s", mira.acct.Standing)
+	}
+	for range 4 {
+		x.sync(ruth, corin, mira, halden)
+	}
+	d := mira.show()
+	if d.Standing != StandingIn {
+		t.Fatalf("Mira is %s, %v", d.Standing, d.Problem)
+	}
+	for _, a := range d.Alarms {
+		if a.Kind != AlarmCharter || a.Seat.Name != "Halden" {
+			t.Errorf("an alarm %s against %s", a.Kind, a.Seat.Name)
+		}
+	}
+	x.agree(ruth, mira)
+}
+
+// chore does one of the chores.
+func (m *member) chore(do func(*vault.Space) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen = map[string]bool{}
+	return m.update(do)
 }

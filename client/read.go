@@ -183,6 +183,11 @@ func (m *member) commitOf(staged *mls.StagedCommit, room dialogue.Room, minute u
 func (m *member) commitEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry, own *ownCell) error {
 	if m.awaitsCharter() {
 		// A newcomer can't judge yet: it follows what it can open, and the charter's fold says later whether it was right.
+		// But nothing counts before there is a charter, or who runs ahead would take every newcomer along, to where there is none.
+		told, err := m.wasTold(sp)
+		if err != nil || e.Room == dialogue.Plenary && !told {
+			return errors.Join(err, m.hold(sp, got, e))
+		}
 		if err := m.hold(sp, got, e); err != nil {
 			return err
 		}
@@ -199,6 +204,7 @@ func (m *member) commitEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry
 					return err
 				}
 			}
+			m.refused(e.Room)
 			if !m.couldSee(got.Place, got.Seen, e, n.Reason) {
 				notes = nil // a race that somebody lost
 			}
@@ -217,14 +223,14 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 	var delta channel.Delta
 	var removed bool
 	keys := m.log.Signers(channel.Plenary)
+	if room == dialogue.Plenary && m.undecided() {
+		m.keepKeys(keys)
+	}
 	var err error
 	if own != nil {
 		delta, err = m.log.Merge(got.Room)
 	} else {
 		delta, removed, err = m.log.Follow(got)
-	}
-	if err == nil && m.c.opt.Garbled != nil && m.c.opt.Garbled(room, m.nameOf(e.Author)) {
-		err = errGarbled
 	}
 	if err != nil {
 		return m.lost(sp, room, e.Author)
@@ -270,8 +276,10 @@ func (m *member) gone(sp *vault.Space, room dialogue.Room, c *dialogue.Commit, k
 	me := m.me()
 	switch {
 	case m.tookUp(c): // the Welcome for that post lies at one's door
-		m.acct.Away.holdKeys(keys)
+		m.goAway().holdKeys(keys)
 		return m.leaveLog(sp)
+	case m.undecided() && len(m.unconfirmed()) > 0: // by what one party alone told; at the door it shows
+		return m.loseAs(sp, keys, LossCharter, dialogue.SeatID{})
 	case !m.awaitsCharter() && (me.Replacing || m.comesBack(c) && me.Lost == dialogue.LossCard):
 		return m.loseAs(sp, keys, LossNewCard, dialogue.SeatID{})
 	case m.comesBack(c):
@@ -312,6 +320,3 @@ func (m *member) lost(sp *vault.Space, room dialogue.Room, by dialogue.SeatID) e
 
 // missed says that the relay no longer has what follows.
 func (m *member) missed(sp *vault.Space) error { return m.lose(sp, LossMissed, dialogue.SeatID{}) }
-
-// errGarbled stands for what a simulation says can't be opened.
-var errGarbled = errors.New("played as garbage")

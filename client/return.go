@@ -69,6 +69,7 @@ type away struct {
 	Inside uint64     // when it entered with a Welcome, the last time
 	Keys   [][]byte   // private signature keys that the room may hold for the seat, the latest last
 	Posts  []doorPost // of which none was taken up yet, the latest last
+	Vain   uint8      // Welcomes that did not open and were answered at once
 }
 
 // A doorPost is what lies at one's own door, with the secrets for its answer.
@@ -87,6 +88,10 @@ const (
 
 	// maxPosts bounds what waits at one's own door at once.
 	maxPosts = dialogue.MaxReturnKeys
+
+	// maxVain is how many Welcomes that don't open are answered with another post
+	// at once. Anybody who reads a door can make them.
+	maxVain = 2
 )
 
 func doorBox(k dialogue.Key) (*relay.Box, relay.BoxKey, error) {
@@ -111,19 +116,39 @@ func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossRe
 			return err
 		}
 	}
+	if m.acct.Unsure { // who was blamed was by what one does not know for right
+		if err := m.unblame(sp, func(seq uint64, r *record) bool {
+			return seq >= m.acct.Judged && (r.Note == dialogue.NoteAttempt || r.Note == dialogue.NoteCharter)
+		}); err != nil {
+			return err
+		}
+	}
+	sure := !m.acct.Awaits // otherwise nobody has told whether that room was the right one
 	if err := m.leaveLog(sp); err != nil {
 		return err
 	}
-	if m.acct.Away == nil {
-		m.acct.Away = new(away)
-	}
-	a := m.acct.Away
+	a := m.goAway()
 	a.Reason, a.By, a.Since = reason, by, m.c.minute()
-	a.holdKeys(keys)
+	if sure {
+		for _, k := range m.acct.Keys {
+			a.holdKey(k)
+		}
+		a.holdKeys(keys)
+	}
+	m.acct.Keys = nil
 	if reason == LossReplaced || reason == LossNewCard {
 		return nil // the room knows a key that is not here
 	}
 	return m.postReturn(sp)
+}
+
+// goAway begins one's being away. Posts that are still at the door go on counting.
+func (m *member) goAway() *away {
+	if m.acct.Away == nil {
+		m.acct.Away = &away{Posts: m.acct.Spare}
+	}
+	m.acct.Spare = nil
+	return m.acct.Away
 }
 
 // holdKey keeps a key that the room may know the seat by.
@@ -131,6 +156,14 @@ func (a *away) holdKey(key []byte) {
 	a.Keys = slices.DeleteFunc(a.Keys, func(k []byte) bool { return string(k) == string(key) })
 	a.Keys = append(a.Keys, key)
 	a.Keys = a.Keys[max(0, len(a.Keys)-dialogue.MaxReturnKeys):]
+}
+
+// holdDoubtful keeps a key that the room knows the seat by if the Welcome that
+// came for it was the room's. It pushes out no other.
+func (a *away) holdDoubtful(key []byte) {
+	if !slices.ContainsFunc(a.Keys, func(k []byte) bool { return string(k) == string(key) }) && len(a.Keys) < dialogue.MaxReturnKeys {
+		a.Keys = slices.Insert(a.Keys, 0, key)
+	}
 }
 
 func (a *away) holdKeys(keys []*mls.SignatureKey) {
@@ -186,9 +219,9 @@ func (m *member) postReturn(sp *vault.Space) error {
 	if err != nil {
 		return err
 	}
-	var keys []ed25519.PrivateKey
-	for _, k := range a.Keys {
-		keys = append(keys, ed25519.NewKeyFromSeed(k))
+	keys, err := a.signers()
+	if err != nil {
+		return err
 	}
 	post := dialogue.ReturnPost{Seat: m.acct.Me, KeyPackage: hashOf(kp.Marshal()), Door: m.acct.Door, Named: a.By}
 	content := wire.Marshal(dialogue.Return{Signed: post.Sign(keys...), Package: kp.Marshal()})
@@ -196,31 +229,53 @@ func (m *member) postReturn(sp *vault.Space) error {
 	return m.putAtDoor(sp, content)
 }
 
+// signers are the keys that the room may hold for the seat: those that it may
+// have held when this vault lost it, and those of the latest posts, of which it
+// can have taken one up without a Welcome.
+func (a *away) signers() (l []ed25519.PrivateKey, err error) {
+	posts := a.Posts[max(0, len(a.Posts)-maxPostKeys):]
+	room := a.Keys[max(0, len(a.Keys)-(dialogue.MaxReturnKeys-len(posts))):]
+	for _, k := range room {
+		l = append(l, ed25519.NewKeyFromSeed(k))
+	}
+	for _, p := range posts {
+		s, err := mls.ParseKeyPackageSecrets(p.Secrets)
+		if err != nil {
+			return nil, err
+		}
+		if k := s.SignatureKey().Bytes(); !slices.ContainsFunc(room, func(r []byte) bool { return string(r) == string(k) }) {
+			l = append(l, ed25519.NewKeyFromSeed(k))
+		}
+	}
+	return l, nil
+}
+
+// maxPostKeys is how many of one's own posts sign the next.
+const maxPostKeys = 4
+
 func (m *member) putAtDoor(sp *vault.Space, content []byte) error {
 	m.toPost.ring()
 	return m.queueParcel(sp, parcelItem{Box: m.acct.Door, Days: doorDays}, channel.ParcelReturn, content)
 }
 
-// knockAgain posts again what nobody has taken up for long: it may have
-// expired, or not have reached anybody. now does so in any case.
+// knockAgain posts again where nobody has let one in for long: the post may
+// have expired, or not have reached anybody, or whoever took it up sent no
+// Welcome. In that case the room holds its key, so the next is another, which
+// that key signs, too. now does so in any case.
 func (m *member) knockAgain(now bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.acct.Standing == StandingWaiting && m.acct.Joining != nil {
+	a := m.acct.Away
+	if m.acct.Standing == StandingWaiting && m.acct.Joining != nil && a == nil {
 		return m.knockFirst(now)
 	}
-	a := m.acct.Away
-	if m.acct.Standing != StandingLost || m.log != nil || a == nil || len(a.Posts) == 0 || m.atDoor() {
+	if m.acct.Standing != StandingLost && m.acct.Standing != StandingWaiting || m.log != nil || a == nil || len(a.Posts) == 0 || m.atDoor() {
 		return nil
 	}
-	last := &a.Posts[len(a.Posts)-1]
-	if !now && m.c.minute() < last.At+postAgain {
+	if !now && m.c.minute() < a.Posts[len(a.Posts)-1].At+postAgain {
 		return nil
 	}
-	return m.update(func(sp *vault.Space) error {
-		last.At = m.c.minute()
-		return m.putAtDoor(sp, last.Content)
-	})
+	return m.update(m.postReturn)
 }
 
 // atDoor tells whether a post is on its way to one's own door.
@@ -232,7 +287,7 @@ func (m *member) isKnock(it *item) bool { return it.Kind == itemParcel && it.Par
 // knockFirst is for a card's holder who was let in, and got no Welcome that
 // opens: after a day it tries its door.
 func (m *member) knockFirst(now bool) error {
-	if m.acct.Away != nil || !now && m.c.minute() < m.acct.Joining.At+postAgain {
+	if !now && m.c.minute() < m.acct.Joining.At+postAgain {
 		return nil
 	}
 	secrets, err := mls.ParseKeyPackageSecrets(m.acct.Joining.Secrets)
@@ -244,6 +299,16 @@ func (m *member) knockFirst(now bool) error {
 		m.acct.Away.holdKey(secrets.SignatureKey().Bytes())
 		return m.postReturn(sp)
 	})
+}
+
+// knockOnce is knockFirst, now, unless it has been done.
+func (m *member) knockOnce() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.acct.Away != nil || m.acct.Joining == nil {
+		return nil
+	}
+	return m.knockFirst(true)
 }
 
 // Return posts at one's door now, where one has lost the room. Where one is in
@@ -326,18 +391,18 @@ func (m *member) returnWith(welcome []byte) error {
 			return nil
 		}
 		if err != nil || group.Suite() != Suite {
-			// The room may hold the post's key now; whose Welcome it was, nothing here proves.
-			if slices.ContainsFunc(a.Keys, func(k []byte) bool { return string(k) == string(key) }) {
+			// The room may hold the post's key now, which signs the next; whose Welcome it was, nothing here proves.
+			if i < len(a.Posts)-1 || a.Vain == maxVain {
 				return nil
 			}
 			return m.update(func(sp *vault.Space) error {
-				a.holdKey(key)
+				a.Vain++
 				return m.postReturn(sp)
 			})
 		}
 		return m.update(func(sp *vault.Space) error {
 			a.Posts = slices.Delete(a.Posts, i, i+1)
-			a.holdKey(key)
+			a.holdDoubtful(key)
 			a.Inside = m.c.minute()
 			if err := m.dropAll(sp, m.isKnock); err != nil {
 				return err
@@ -366,8 +431,11 @@ func (m *member) enter(sp *vault.Space, group *mls.Group) error {
 		return err
 	}
 	m.log, m.acct.Base, m.acct.Awaits, m.acct.Vouched, m.acct.Head = log, group.Epoch(), true, nil, 0
-	m.acct.Settled, m.acct.Pasts = false, nil
-	m.acct.Group = group.GroupID()
+	m.acct.Settled, m.acct.Pasts, m.acct.Refused = false, nil, 0
+	m.acct.Group, m.acct.Tree = group.GroupID(), nil
+	for _, x := range group.Members() {
+		m.acct.Tree = append(m.acct.Tree, leaf{Seat: seatOf(x.Identity), Key: x.SignatureKey})
+	}
 	m.renewed(dialogue.Plenary)
 	m.changed(dialogue.Plenary)
 	return apply(sp, delta)
@@ -376,11 +444,12 @@ func (m *member) enter(sp *vault.Space, group *mls.Group) error {
 // tookUp tells whether a commit that removes one's own leaf brings it back
 // with a post of one's own.
 func (m *member) tookUp(c *dialogue.Commit) bool {
-	if m.acct.Away == nil {
-		return false
+	posts := m.acct.Spare
+	if m.acct.Away != nil {
+		posts = append(slices.Clone(posts), m.acct.Away.Posts...)
 	}
 	for _, a := range c.Adds {
-		for _, p := range m.acct.Away.Posts {
+		for _, p := range posts {
 			var r dialogue.Return
 			if a.Seat == m.acct.Me && wire.Unmarshal(p.Content, &r, wire.MaxMessage) == nil && hashOf(r.Package) == a.Package {
 				return true

@@ -1,7 +1,9 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"slices"
 	"testing"
 
@@ -172,7 +174,7 @@ func TestDoorMoves(t *testing.T) {
 func (x *table) welcome(by, to *member, id []byte) []byte {
 	x.t.Helper()
 	var post dialogue.Return
-	if err := wire.Unmarshal(to.acct.Away.Posts[0].Content, &post, wire.MaxMessage); err != nil {
+	if err := wire.Unmarshal(to.acct.Away.Posts[len(to.acct.Away.Posts)-1].Content, &post, wire.MaxMessage); err != nil {
 		x.t.Fatal(err)
 	}
 	kp, err := mls.ParseKeyPackage(post.Package)
@@ -254,6 +256,38 @@ func TestWelcomeByWhoLeftOneOut(t *testing.T) {
 	}
 	x.sync(corin, ruth, corin, halden, corin)
 	if corin.acct.Standing != StandingIn || !slices.Contains(ruth.state.Seat(halden.acct.Me).NamedBy, corin.acct.Me) {
+		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+}
+
+// TestJunkAtTheDoor: Welcomes that don't open never push out the key that the
+// room knows the seat by, and soon make no further posts.
+func TestJunkAtTheDoor(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.loses(corin, LossMissed)
+	key := corin.acct.Away.Keys[0]
+	for range 12 {
+		junk := x.welcome(halden, corin, ruth.log.Group(channel.Plenary))
+		junk[len(junk)-1] ^= 1
+		if err := corin.returnWith(junk); err != nil {
+			t.Fatal(err)
+		}
+		x.sync(corin)
+	}
+	a := corin.acct.Away
+	if !bytes.Equal(a.Keys[0], key) || len(a.Posts) != 1+maxVain {
+		t.Errorf("%d keys, %d posts", len(a.Keys), len(a.Posts))
+	}
+	for i := range 2 * dialogue.MaxReturnKeys {
+		a.holdDoubtful(bytes.Repeat([]byte{byte(i)}, ed25519.SeedSize))
+	}
+	if signers, err := a.signers(); err != nil || !slices.ContainsFunc(signers, func(k ed25519.PrivateKey) bool { return bytes.Equal(k.Seed(), key) }) {
+		t.Errorf("the room's key signs no more, %v", err)
+	}
+	a.Keys = a.Keys[len(a.Keys)-1:]
+	x.sync(corin, ruth, corin, halden, corin, ruth, corin)
+	if corin.acct.Standing != StandingIn {
 		t.Errorf("Corin is %s", corin.acct.Standing)
 	}
 }

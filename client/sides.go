@@ -115,7 +115,7 @@ func (m *member) keepRoom(sp *vault.Space) error {
 	}
 	r := m.myRoom()
 	room := channel.Room(r)
-	if !m.log.In(room) || m.log.Pending(room) || m.state.Founded(r) == nil || m.adding(r) {
+	if !m.log.In(room) || m.log.Pending(room) || m.state.Founded(r) == nil || m.adding(r) || m.holdsBack() {
 		return nil
 	}
 	members := m.members(r)

@@ -121,3 +121,33 @@ func TestJoinWithWrongClock(t *testing.T) {
 		})
 	}
 }
+
+// TestJoinWhileTimeStandsStill: log time stands still while one party alone is
+// there. Who comes in then, with a right clock, does not wait for the others.
+func TestJoinWhileTimeStandsStill(t *testing.T) {
+	x := newTable(t)
+	ctx := t.Context()
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	c, mira := x.joins(ruth, 1, "Mira")
+	c.opt.Now = halden.c.opt.Now
+	x.sync(ruth, halden, corin)
+	for _, m := range []*member{halden, corin} {
+		if err := m.c.Approve(ctx, m.id, mira.acct.Me); err != nil {
+			t.Fatal(err)
+		}
+		x.sync(m)
+	}
+	x.pass(72 * time.Hour)
+	for range 3 {
+		x.pass(time.Hour) // whose turn it is is away
+		x.sync(halden)
+	}
+	if s := halden.state; s.LogTime+2*dialogue.MinutesPerDay > halden.c.minute() {
+		t.Fatalf("log time moved to %d by Halden alone", s.LogTime)
+	}
+	x.sync(mira, halden, mira)
+	if d := mira.show(); d.Standing != StandingIn || d.Problem != nil {
+		t.Errorf("%s, %v", d.Standing, d.Problem)
+	}
+}

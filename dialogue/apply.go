@@ -95,6 +95,7 @@ const (
 	ReasonNamed      Reason = 17 // two seats named the author as having left them out, or the one it would bring back did
 	ReasonWoke       Reason = 18 // a seat was removed that had slept, and was heard just before
 	ReasonPast       Reason = 19 // a founding goes on from another past
+	ReasonCharter    Reason = 20 // those whom the last commit let in were told no past yet
 )
 
 // A Note says what an entry did.

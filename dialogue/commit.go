@@ -54,6 +54,9 @@ func (s *State) judge(author SeatID, c *Commit) Reason {
 	if s.Barred(author) {
 		return ReasonNamed
 	}
+	if s.OwesCharter() {
+		return ReasonCharter
+	}
 	if r := s.judgeRemoves(c.Removes, s.Due(), s.MayGo()); r != ReasonNone {
 		return r
 	}
@@ -63,7 +66,7 @@ func (s *State) judge(author SeatID, c *Commit) Reason {
 		if n == nil || seen[a.Seat] {
 			return ReasonNotReady
 		}
-		if n.Back != nil && !s.MayBringBack(author, n.ID) {
+		if n.Back != nil && !s.MayLetIn(author, n.ID) {
 			return ReasonNamed
 		}
 		if !(s.Ready(n) && a.Package == n.Package) && !s.comesBack(author, n, a, c.Removes) && !s.comesAnew(n, a, c.Removes) {
@@ -139,6 +142,13 @@ func (s *State) judgeRoom(e Entry) Reason {
 	return ReasonNone
 }
 
+// OwesCharter tells whether those whom the last commit let in were told no past
+// yet. They can't tell a commit that counts from one that does not, so until
+// then none does.
+func (s *State) OwesCharter() bool {
+	return slices.ContainsFunc(s.Charters, func(c CharterState) bool { return c.Base == s.Epoch && !c.Given })
+}
+
 // carryOut does what a valid plenary commit says.
 func (f *fold) carryOut(c *Commit) {
 	f.s.Epoch++
@@ -166,7 +176,7 @@ func (f *fold) carryOut(c *Commit) {
 	wasOpen := len(f.s.Disagreed()) == 0
 	for _, a := range c.Adds {
 		x := f.s.Seat(a.Seat)
-		x.Heard, x.Since = 0, f.s.LogTime
+		x.Heard, x.Since, x.AddedBy = 0, f.s.LogTime, f.e.Author
 		newcomers = append(newcomers, a.Seat)
 		if x.Status == Asleep {
 			f.backIn(x, a)

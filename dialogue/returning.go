@@ -142,10 +142,24 @@ func (s *State) MayBringBack(by, back SeatID) bool {
 	return x != nil && !slices.Contains(x.NamedBy, back)
 }
 
+// MayLetIn tells whether a seat may commit the return of another in the
+// plenary. Besides who left it out, that is not for who let it in the last time
+// and after whose Welcome it was never heard, as long as somebody else can do
+// it: nothing proves whose fault that was, and nobody is blamed.
+func (s *State) MayLetIn(by, back SeatID) bool {
+	x := s.Seat(back)
+	if !s.MayBringBack(by, back) || x == nil {
+		return false
+	}
+	return x.Heard > 0 || x.AddedBy != by || !slices.ContainsFunc(s.Seats, func(y Seat) bool {
+		return y.Status == In && !y.Due && y.Heard > 0 && y.ID != by && y.ID != back && !s.Barred(y.ID) && s.MayBringBack(y.ID, back)
+	})
+}
+
 // comesBack judges the Add of a seat that returns. gone are the seats whose
 // leaves the same commit removes.
 func (s *State) comesBack(by SeatID, x *Seat, a Added, gone []SeatID) bool {
-	return x.Back != nil && a.Package == x.Back.Package && s.MayBringBack(by, x.ID) && !x.Due && s.servesAgain(x, a.Key) &&
+	return x.Back != nil && a.Package == x.Back.Package && s.MayLetIn(by, x.ID) && !x.Due && s.servesAgain(x, a.Key) &&
 		(x.Status == Asleep || x.Status == In && slices.Contains(gone, x.ID))
 }
 

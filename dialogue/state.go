@@ -50,10 +50,11 @@ type Seat struct {
 	DoorAt uint64 // Departures when it was told
 	Key    []byte // signature key, as of the last commit
 
-	Since uint64     // log time of the commit that let it in, the last time
-	Heard uint64     // log time of its last plenary entry since; 0 never
-	Woke  uint64     // log time of the first entry after it had dozed, the last time
-	Back  *Returning // it waits at its door
+	Since   uint64     // log time of the commit that let it in, the last time
+	AddedBy SeatID     // who made that commit
+	Heard   uint64     // log time of its last plenary entry since; 0 never
+	Woke    uint64     // log time of the first entry after it had dozed, the last time
+	Back    *Returning // it waits at its door
 
 	Replacements []Replacement // new cards that were asked for
 	Replacing    bool          // two approved one: its leaf goes, and the one of the new card comes

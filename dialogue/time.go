@@ -22,6 +22,15 @@ func (f *fold) heard() {
 	x.Heard = max(f.s.LogTime, 1)
 }
 
+// Near tells whether log time, or the latest claim of some party, is within a
+// day of now, in minutes since 1970. Log time by itself would not do: it stands
+// still while one party alone speaks, also if the others lie or are silent.
+func (s *State) Near(now uint64) bool {
+	return slices.ContainsFunc(append(slices.Clone(s.Claims), s.LogTime), func(t uint64) bool {
+		return now <= t+MinutesPerDay && t <= now+MinutesPerDay
+	})
+}
+
 func secondLatest(claims []uint64) uint64 {
 	made := slices.DeleteFunc(slices.Clone(claims), func(c uint64) bool { return c == 0 })
 	slices.Sort(made)

@@ -346,7 +346,22 @@ func (p *player) content(args []string) *Commit {
 }
 
 func (p *player) commit(w []string) {
+	p.told()
 	p.apply(Entry{Author: id(w[0]), Commit: p.content(w[2:])})
+}
+
+// told has those whom the last commit let in told the past, so that another
+// can follow: transcripts are not about that.
+func (p *player) told() {
+	if p.s == nil || !p.s.OwesCharter() {
+		return
+	}
+	s := *p.s
+	s.Charters = slices.Clone(s.Charters)
+	for i := range s.Charters {
+		s.Charters[i].Given = true
+	}
+	p.s = &s
 }
 
 func (p *player) apply(e Entry) {

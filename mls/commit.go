@@ -245,6 +245,12 @@ func (g *Group) makeCommit(aad []byte, content CommitContent, withPath bool) (*P
 	if err := c.tree.checkMembers(g.context.extensions); err != nil {
 		return nil, nil, err
 	}
+	return g.finishCommit(aad, c, p, made, pathSecrets, commitSecret)
+}
+
+// finishCommit signs a commit, makes the keys of the epoch that it begins, and
+// encrypts it and the Welcome.
+func (g *Group) finishCommit(aad []byte, c *StagedCommit, p *PendingCommit, made *commit, pathSecrets [][]byte, commitSecret []byte) (*PendingCommit, changes, error) {
 	a := g.newContent(aad, contentOf(made))
 	a.sign(g.signature, g.encodedContext)
 	c.content, p.content = a, a
@@ -258,7 +264,8 @@ func (g *Group) makeCommit(aad []byte, content CommitContent, withPath bool) (*P
 	p.epoch, p.encryption = epoch, encryption
 	a.auth.confirmationTag = g.suite.mac(confirmation, context.confirmedTranscriptHash)
 
-	if p.Welcome, err = g.makeWelcome(c, context, signature, joiner, g.suite.welcomeSecret(member), pathSecrets); err != nil {
+	var err error
+	if p.Welcome, err = g.makeWelcome(c, context, p.signature, joiner, g.suite.welcomeSecret(member), pathSecrets); err != nil {
 		return nil, nil, err
 	}
 	var step changes

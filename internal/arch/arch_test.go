@@ -159,3 +159,58 @@ func TestPictureIsDrawn(t *testing.T) {
 		}
 	}
 }
+
+// rogues are the files that a simulation alone is built with, by the tag rogue:
+// what a member could do who has the source and keeps to none of it.
+var rogues = []string{
+	"mls/rogue.go", "mls/rogue_test.go",
+	"channel/rogue.go",
+	"cli/found_rogue_test.go",
+	"client/rogue.go", "client/rogue_moves.go",
+}
+
+// TestRoguesStayInSimulations: no file but those, and tests of internal/sim,
+// has a build constraint that names the tag; each of those has it alone.
+func TestRoguesStayInSimulations(t *testing.T) {
+	seen := map[string]bool{}
+	for _, i := range imports(t) {
+		if seen[i.file] {
+			continue
+		}
+		seen[i.file] = true
+		b, err := os.ReadFile(filepath.Join("../..", filepath.FromSlash(i.file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _, _ := strings.Cut(string(b), "\npackage ")
+		var constraint string
+		for line := range strings.Lines(head) {
+			if c, ok := strings.CutPrefix(line, "//go:build "); ok {
+				constraint = strings.TrimSpace(c)
+			}
+		}
+		allowed := slices.Contains(rogues, i.file) || i.pkg == "internal/sim" && i.test
+		switch {
+		case strings.Contains(constraint, "rogue") && (!allowed || constraint != "rogue"):
+			t.Errorf("%s is built with %q", i.file, constraint)
+		case slices.Contains(rogues, i.file) && constraint != "rogue":
+			t.Errorf("%s is built without the tag rogue", i.file)
+		}
+	}
+	for _, f := range rogues {
+		if !seen[f] {
+			t.Errorf("%s is not there", f)
+		}
+	}
+	for _, f := range []string{"Makefile", ".ci/run"} {
+		b, err := os.ReadFile(filepath.Join("../..", f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			if strings.Contains(line, "go build") && strings.Contains(line, "-tags") {
+				t.Errorf("%s builds the program with a tag: %s", f, line)
+			}
+		}
+	}
+}

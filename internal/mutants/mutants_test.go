@@ -34,7 +34,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping)
+	all := slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping, ofRogues)
 	places := make(chan struct{}, atOnce)
 	begin := func(t *testing.T) {
 		t.Parallel()
@@ -64,7 +64,7 @@ func TestMutants(t *testing.T) {
 // TestRulesAreNamedOnce: a mutant is known by its rule.
 func TestRulesAreNamedOnce(t *testing.T) {
 	seen := map[string]bool{}
-	for _, m := range slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping) {
+	for _, m := range slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping, ofRogues) {
 		if seen[m.rule] || !strings.HasPrefix(m.rule, "§") {
 			t.Errorf("rule %q", m.rule)
 		}
@@ -108,6 +108,9 @@ func (m *mutant) isCaught(t *testing.T, root string) {
 // test runs the catcher in a process of its own and gives what it prints.
 func (c catcher) test(root string, flags ...string) ([]byte, error) {
 	args := append([]string{"test", "-count=1", "-vet=off", "-ldflags=-s -w", "-timeout=90s", "-run", c.run}, flags...)
+	if c.pkg == "internal/sim" {
+		args = append(args, "-tags=rogue")
+	}
 	cmd := exec.Command("go", append(args, "./"+c.pkg)...)
 	cmd.Dir = root
 	return cmd.CombinedOutput()

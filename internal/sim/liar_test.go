@@ -263,23 +263,19 @@ func TestReplay(t *testing.T) {
 // TestOrderOfTheRelay: a relay that holds cells and orders them as it likes is
 // within its rights, and nobody is blamed.
 func TestOrderOfTheRelay(t *testing.T) {
-	for i := range schedules() {
-		play(t, *seedFlag+300+uint64(i), func(w *World) {
-			l := w.lie()
-			table(w)
-			l.hold = 8 * time.Second
-			chatter(w, 30, func(int) {})
-		})
-	}
+	several(t, 300, func(w *World) {
+		l := w.lie()
+		table(w)
+		l.hold = 8 * time.Second
+		chatter(w, 30, func(int) {})
+	})
 }
 
 // TestForks: the relay splits people at random and copies at random. Whoever
 // is shown a message whose author had read what this reader was not given is
 // told so.
 func TestForks(t *testing.T) {
-	for i := range schedules() {
-		play(t, *seedFlag+400+uint64(i), forks)
-	}
+	several(t, 400, forks)
 }
 
 func forks(w *World) {

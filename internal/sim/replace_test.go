@@ -229,66 +229,64 @@ func TestSecondUseOfANewCard(t *testing.T) {
 // TestReplacingInTroubles: while the network and computers fail, a new card is
 // asked for, used, approved, and carried out.
 func TestReplacingInTroubles(t *testing.T) {
-	for i := range schedules() {
-		play(t, *seedFlag+600+uint64(i), func(w *World) {
-			ruth, halden, old := table(w)
-			mira := w.Invite(ruth, 1, "Mira")
-			corin := w.Person("Corin anew")
-			w.Faults(Faults{Refuse: 20, Cut: 20, Delay: 50, Repeat: 50})
-			ctx := context.Background()
-			seat := ruth.Seat("Corin").ID
-			trouble := func() {
-				time.Sleep(time.Duration(w.Rand.IntN(5000)) * time.Millisecond)
-				switch n := w.Rand.IntN(9); {
-				case n < 6:
-					w.People[n%len(w.People)].Crash()
-				case n == 6:
-					w.CrashRelay()
-				}
+	several(t, 600, func(w *World) {
+		ruth, halden, old := table(w)
+		mira := w.Invite(ruth, 1, "Mira")
+		corin := w.Person("Corin anew")
+		w.Faults(Faults{Refuse: 20, Cut: 20, Delay: 50, Repeat: 50})
+		ctx := context.Background()
+		seat := ruth.Seat("Corin").ID
+		trouble := func() {
+			time.Sleep(time.Duration(w.Rand.IntN(5000)) * time.Millisecond)
+			switch n := w.Rand.IntN(9); {
+			case n < 6:
+				w.People[n%len(w.People)].Crash()
+			case n == 6:
+				w.CrashRelay()
 			}
-			card, err := ruth.Replace(ctx, ruth.ID(), seat, 0)
-			if err != nil {
-				t.Fatal(err)
+		}
+		card, err := ruth.Replace(ctx, ruth.ID(), seat, 0)
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		for joined := false; !joined; {
+			trouble()
+			_, _, err := corin.Join(ctx, card)
+			joined = len(corin.Dialogues()) == 1
+			if err != nil && !errors.Is(err, client.ErrOffline) && !joined {
+				w.T.Logf("not yet: %v", err)
 			}
-			for joined := false; !joined; {
+		}
+		for _, p := range []*Person{halden, ruth} {
+			for !p.Seat("Corin").Replacing && p.Dialogue().Standing == client.StandingIn {
 				trouble()
-				_, _, err := corin.Join(ctx, card)
-				joined = len(corin.Dialogues()) == 1
-				if err != nil && !errors.Is(err, client.ErrOffline) && !joined {
-					t.Logf("not yet: %v", err)
-				}
-			}
-			for _, p := range []*Person{halden, ruth} {
-				for !p.Seat("Corin").Replacing && p.Dialogue().Standing == client.StandingIn {
-					trouble()
-					if s := p.Seat("Corin"); s.MayDo.ApproveNew {
-						if err := p.ApproveNew(ctx, p.ID(), seat, s.Replacements[0].Post); err != nil {
-							t.Fatal(err)
-						}
-						break
+				if s := p.Seat("Corin"); s.MayDo.ApproveNew {
+					if err := p.ApproveNew(ctx, p.ID(), seat, s.Replacements[0].Post); err != nil {
+						w.T.Fatal(err)
 					}
+					break
 				}
 			}
-			for range 6 {
-				trouble()
+		}
+		for range 6 {
+			trouble()
+		}
+		w.Faults(Faults{})
+		w.standing(corin, client.StandingIn)
+		w.Until("the old one is told", func() bool { return old.reason() == client.LossNewCard })
+		for _, p := range []*Person{ruth, halden, mira, corin} {
+			p.say(0, p.Dialogue().Me.Name+" is here.")
+		}
+		for _, p := range []*Person{ruth, halden, mira, corin} {
+			for _, q := range []*Person{ruth, halden, mira, corin} {
+				name := q.Dialogue().Me.Name
+				w.Until(p.Name+" reads "+name, func() bool { return slices.Contains(p.said(0), name+": "+name+" is here.") })
 			}
-			w.Faults(Faults{})
-			w.standing(corin, client.StandingIn)
-			w.Until("the old one is told", func() bool { return old.reason() == client.LossNewCard })
-			for _, p := range []*Person{ruth, halden, mira, corin} {
-				p.say(0, p.Dialogue().Me.Name+" is here.")
+			if a := p.Dialogue().Alarms; len(a) != 0 {
+				w.T.Errorf("%s is alarmed: %+v", p.Name, a)
 			}
-			for _, p := range []*Person{ruth, halden, mira, corin} {
-				for _, q := range []*Person{ruth, halden, mira, corin} {
-					name := q.Dialogue().Me.Name
-					w.Until(p.Name+" reads "+name, func() bool { return slices.Contains(p.said(0), name+": "+name+" is here.") })
-				}
-				if a := p.Dialogue().Alarms; len(a) != 0 {
-					t.Errorf("%s is alarmed: %+v", p.Name, a)
-				}
-			}
-			w.agree(ruth, halden, mira, corin)
-			w.hasRoom(halden, mira, corin)
-		})
-	}
+		}
+		w.agree(ruth, halden, mira, corin)
+		w.hasRoom(halden, mira, corin)
+	})
 }

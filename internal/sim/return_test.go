@@ -5,29 +5,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"parley/client"
 	"parley/dialogue"
 )
-
-// deaf has a person's client take the next commit in a room, by whomever, for
-// garbage, as one would whose path does not open there.
-func (p *Person) deaf(room dialogue.Room) *atomic.Bool {
-	on := new(atomic.Bool)
-	on.Store(true)
-	p.cancel()
-	if err := p.Client.Close(); err != nil {
-		p.W.T.Fatal(err)
-	}
-	p.Garbled = func(r dialogue.Room, by string) bool {
-		return r == room && by != p.Name && on.CompareAndSwap(true, false)
-	}
-	p.Restart()
-	return on
-}
 
 // copyVault keeps what the vault holds now, and gives a way to put it back.
 func (p *Person) copyVault() (restore func()) {
@@ -88,34 +71,6 @@ func (w *World) agree(people ...*Person) {
 	}
 	w.Until("all have one plan", func() bool {
 		return !slices.ContainsFunc(people, func(p *Person) bool { return !slices.Equal(plan(people[0]), plan(p)) })
-	})
-}
-
-// TestLeftOut: a commit that is garbage for one leaves it out. It says whose
-// that was, comes back by its door, without a person's help, is still
-// verified, and what it had written goes out.
-func TestLeftOut(t *testing.T) {
-	play(t, 40, func(w *World) {
-		ruth, halden, corin := table(w)
-		ruth.say(0, "Before.")
-		w.reads(corin, 0, "Ruth: Before.")
-		corin.deaf(dialogue.Plenary)
-		mira := w.Invite(ruth, 1, "Mira")
-		w.Until("Corin has been lost", func() bool {
-			return len(corin.notices(dialogue.NoteReturned)) > 0 || corin.reason() == client.LossLeftOut
-		})
-		w.standing(corin, client.StandingIn)
-		corin.say(0, "Here again.")
-		for _, p := range []*Person{ruth, halden} {
-			w.reads(p, 0, "Ruth: Before.", "Corin: Here again.")
-			if l := p.notices(dialogue.NoteReturning); len(l) != 1 || l[0].By == "" || l[0].Seat != "Corin" {
-				t.Errorf("%s is told %+v", p.Name, l)
-			}
-		}
-		w.reads(corin, 0, "Ruth: Before.", "Corin: Here again.")
-		w.reads(mira, 0, "Corin: Here again.")
-		w.agree(ruth, halden, corin, mira)
-		w.Until("Corin has a side room again", func() bool { return len(corin.Dialogue().Rooms) == 2 && corin.Dialogue().Rooms[1].CanWrite })
 	})
 }
 
@@ -190,72 +145,6 @@ func TestSleep(t *testing.T) {
 		w.Until("Halden is in the side room again", func() bool { return len(halden.Dialogue().Rooms) == 2 && halden.Dialogue().Rooms[1].CanWrite })
 		w.agree(ruth, halden, corin, mira)
 	})
-}
-
-// TestLostSideRoom: who can't follow its side room is let in again there.
-func TestLostSideRoom(t *testing.T) {
-	play(t, 43, func(w *World) {
-		ruth, halden, _ := table(w)
-		mira := w.Invite(ruth, 1, "Mira")
-		nora := w.Invite(ruth, 1, "Nora")
-		for _, p := range []*Person{mira, nora} {
-			w.Until(p.Name+" is in the side room", func() bool { return len(p.Dialogue().Rooms) == 2 && p.Dialogue().Rooms[1].CanWrite })
-		}
-		mira.deaf(1)
-		olaf := w.Invite(ruth, 1, "Olaf")
-		w.Until("Mira said so", func() bool {
-			l, err := halden.Messages(halden.ID(), client.Query{Room: 1})
-			return err == nil && slices.ContainsFunc(l, func(m client.Message) bool {
-				return m.Notice != nil && m.Notice.Kind == dialogue.NoteRoomLost && m.Notice.Seat == "Mira"
-			})
-		})
-		for _, p := range []*Person{halden, mira, nora, olaf} {
-			w.Until(p.Name+" can write in the side room", func() bool { return len(p.Dialogue().Rooms) == 2 && p.Dialogue().Rooms[1].CanWrite })
-		}
-		mira.say(1, "Here again.")
-		for _, p := range []*Person{halden, nora, olaf} {
-			w.Until(p.Name+" reads it", func() bool { return slices.Contains(p.said(1), "Mira: Here again.") })
-		}
-	})
-}
-
-// TestReturnsInTroubles: while the network and computers fail, one is left
-// out, one works with an older copy, and all come back.
-func TestReturnsInTroubles(t *testing.T) {
-	for i := range schedules() {
-		play(t, *seedFlag+300+uint64(i), func(w *World) {
-			ruth, halden, corin := table(w)
-			restore := halden.copyVault()
-			halden.say(0, "Newer.")
-			w.Until("it is there", func() bool { return len(ruth.said(0)) == 1 })
-			w.Faults(Faults{Refuse: 20, Cut: 20, Delay: 50, Repeat: 50})
-			restore()
-			corin.deaf(dialogue.Plenary)
-			for range 20 {
-				time.Sleep(time.Duration(w.Rand.IntN(4000)) * time.Millisecond)
-				switch n := w.Rand.IntN(8); {
-				case n < 5:
-					w.People[n%3].Crash()
-				case n == 5:
-					w.CrashRelay()
-				}
-			}
-			w.Faults(Faults{})
-			w.Until("all are back", func() bool {
-				return !slices.ContainsFunc(w.People, func(p *Person) bool { return p.Dialogue().Standing != client.StandingIn }) &&
-					len(ruth.notices(dialogue.NoteReturned)) >= 1
-			})
-			for _, p := range w.People {
-				p.say(0, p.Name+" is here.")
-			}
-			for _, p := range w.People {
-				for _, q := range w.People {
-					w.Until(p.Name+" reads "+q.Name, func() bool { return slices.Contains(p.said(0), q.Name+": "+q.Name+" is here.") })
-				}
-			}
-			w.agree(w.People...)
-		})
-	}
 }
 
 // TestTwoCopies: when an older copy has come back, the newer one is told that

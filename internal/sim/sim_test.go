@@ -29,8 +29,18 @@ func schedules() int {
 	return *runs
 }
 
-// play runs f in a bubble with a world of its own.
+// several plays as many random schedules as are wanted of a kind, whose seeds
+// begin at first.
+func several(t *testing.T, first uint64, f func(*World)) {
+	for i := range schedules() {
+		seed := *seedFlag + first + uint64(i)
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { play(t, seed, f) })
+	}
+}
+
+// play runs f in a bubble with a world of its own, beside other tests.
 func play(t *testing.T, seed uint64, f func(*World)) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := New(t, seed)
 		defer w.Close()
@@ -345,28 +355,24 @@ func chatter(w *World, messages int, do func(i int)) {
 }
 
 func TestBadNetwork(t *testing.T) {
-	for i := range schedules() {
-		play(t, *seedFlag+uint64(i), func(w *World) {
-			table(w)
-			w.Faults(Faults{Refuse: 50, Cut: 40, Corrupt: 40, Delay: 100, Repeat: 200})
-			chatter(w, 40, func(int) {})
-		})
-	}
+	several(t, 0, func(w *World) {
+		table(w)
+		w.Faults(Faults{Refuse: 50, Cut: 40, Corrupt: 40, Delay: 100, Repeat: 200})
+		chatter(w, 40, func(int) {})
+	})
 }
 
 func TestCrashes(t *testing.T) {
-	for i := range schedules() {
-		play(t, *seedFlag+100+uint64(i), func(w *World) {
-			table(w)
-			w.Faults(Faults{Refuse: 20, Cut: 20, Delay: 50})
-			chatter(w, 40, func(i int) {
-				switch w.Rand.IntN(4) {
-				case 0:
-					w.People[w.Rand.IntN(len(w.People))].Crash()
-				case 1:
-					w.CrashRelay()
-				}
-			})
+	several(t, 100, func(w *World) {
+		table(w)
+		w.Faults(Faults{Refuse: 20, Cut: 20, Delay: 50})
+		chatter(w, 40, func(i int) {
+			switch w.Rand.IntN(4) {
+			case 0:
+				w.People[w.Rand.IntN(len(w.People))].Crash()
+			case 1:
+				w.CrashRelay()
+			}
 		})
-	}
+	})
 }

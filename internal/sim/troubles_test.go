@@ -24,20 +24,18 @@ type drama struct {
 }
 
 func TestTroubles(t *testing.T) {
-	for i := range schedules() {
-		play(t, *seedFlag+200+uint64(i), func(w *World) {
-			table(w)
-			d := &drama{World: w, cards: map[string]string{}, said: map[string]string{}, gone: map[string]bool{}}
-			w.Faults(Faults{Refuse: 20, Cut: 20, Corrupt: 10, Delay: 50, Repeat: 50})
-			for i := range 60 {
-				d.step(i)
-				time.Sleep(time.Duration(w.Rand.IntN(4000)) * time.Millisecond)
-			}
-			w.Faults(Faults{})
-			d.settle()
-			d.judge()
-		})
-	}
+	several(t, 200, func(w *World) {
+		table(w)
+		d := &drama{World: w, cards: map[string]string{}, said: map[string]string{}, gone: map[string]bool{}}
+		w.Faults(Faults{Refuse: 20, Cut: 20, Corrupt: 10, Delay: 50, Repeat: 50})
+		for i := range 60 {
+			d.step(i)
+			time.Sleep(time.Duration(w.Rand.IntN(4000)) * time.Millisecond)
+		}
+		w.Faults(Faults{})
+		d.settle()
+		d.judge()
+	})
 }
 
 // in lists who sits.

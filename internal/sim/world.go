@@ -42,7 +42,7 @@ func New(t testing.TB, seed uint64) *World {
 	r := rand.New(rand.NewPCG(seed, 1))
 	w := &World{T: t, Rand: r, net: &network{rand: rand.New(rand.NewPCG(seed, 2))}, disk: vfs.NewCrashableMem(), steps: newSteps()}
 	var err error
-	if w.dir, err = os.MkdirTemp("", "parley-sim"); err != nil {
+	if w.dir, err = os.MkdirTemp(memory(), "parley-sim"); err != nil {
 		t.Fatal(err)
 	}
 	w.StartRelay()
@@ -74,7 +74,7 @@ func (w *World) Faults(f Faults) { w.net.set(f) }
 
 // StartRelay starts the relay on what its disk holds.
 func (w *World) StartRelay() {
-	store, err := pebble.Open("relay", pebble.Options{FS: w.disk})
+	store, err := pebble.Open("relay", pebble.Options{FS: w.disk, NoTicks: true})
 	if err != nil {
 		w.T.Fatal(err)
 	}
@@ -111,8 +111,8 @@ type Person struct {
 	Name string
 	W    *World
 
-	// Garbled is what the person's next client has; see client.Options.
-	Garbled func(room dialogue.Room, by string) bool
+	drive func(context.Context, *client.Client) // runs the person's clients; Client.Run
+	clock time.Duration                         // by how much the person's computer is ahead
 
 	dir    string
 	net    atomic.Pointer[network]
@@ -123,8 +123,9 @@ type Person struct {
 // Person makes somebody with a new vault and a client that runs.
 func (w *World) Person(name string) *Person {
 	p := &Person{Name: name, W: w, dir: filepath.Join(w.dir, name)}
+	p.drive = func(ctx context.Context, c *client.Client) { c.Run(ctx) }
 	p.net.Store(w.net)
-	v, err := vault.Create(p.dir, []byte("a passphrase for tests"))
+	v, err := newVault(p.dir)
 	if err != nil {
 		w.T.Fatal(err)
 	}
@@ -138,7 +139,9 @@ func (w *World) Person(name string) *Person {
 }
 
 func (p *Person) options() client.Options {
-	return client.Options{Dir: p.dir, Made: p.W.steps.made, Garbled: p.Garbled, Dial: func(a relay.Address) (*relay.Client, error) {
+	ahead := p.clock
+	now := func() time.Time { return time.Now().Add(ahead) }
+	return client.Options{Dir: p.dir, Now: now, Made: p.W.steps.made, Dial: func(a relay.Address) (*relay.Client, error) {
 		return relay.NewClient(a, relay.WithDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 			return p.net.Load().dial(ctx, network, address)
 		}))
@@ -153,7 +156,7 @@ func (p *Person) run(v *vault.Vault) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	c := p.Client
-	go c.Run(ctx)
+	go p.drive(ctx, c)
 }
 
 func (p *Person) stop() {
@@ -192,6 +195,7 @@ func (p *Person) Start(rules dialogue.Rules) client.ID {
 	if err != nil {
 		p.W.T.Fatal(err)
 	}
+	p.W.Until(p.Name+" sits at the table", func() bool { return p.Dialogue().Me.Me })
 	return id
 }
 
@@ -271,6 +275,7 @@ func (w *World) Seat(by *Person, side dialogue.SideID, p *Person) {
 				}
 			}
 		}
-		return p.Dialogue().Standing == client.StandingIn
+		d := p.Dialogue() // its own seat is there once the charter is
+		return d.Standing == client.StandingIn && d.Me.ID == seat
 	})
 }

@@ -78,6 +78,7 @@ var reasonKeys = map[dialogue.Reason]string{
 	dialogue.ReasonOutOfOrder: "reason.outoforder",
 	dialogue.ReasonNamed:      "reason.named",
 	dialogue.ReasonWoke:       "reason.woke",
+	dialogue.ReasonCharter:    "reason.charter",
 	dialogue.ReasonPast:       "reason.past",
 }
 

@@ -26,6 +26,9 @@ type Options struct {
 	// MinFree is the space in bytes that must stay free on the disk for appends
 	// to be taken; DefaultMinFree if zero.
 	MinFree uint64
+	// NoTicks has the engine look for work when there is some, not ten times a
+	// second as well: under a simulation's fake time a night costs nothing then.
+	NoTicks bool
 }
 
 // DefaultMinFree is 256 MiB: enough for the engine to compact and be tidied up.
@@ -83,7 +86,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	err := s.fs.MkdirAll(dir, 0o700)
 	if err == nil {
-		s.db, err = pebble.Open(dir, engineOptions(s.fs, o.Log))
+		s.db, err = pebble.Open(dir, engineOptions(s.fs, o))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("relay store: %w", err)
@@ -99,11 +102,11 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-func engineOptions(fs vfs.FS, log *slog.Logger) *pebble.Options {
+func engineOptions(fs vfs.FS, with Options) *pebble.Options {
 	o := &pebble.Options{
 		FS:                    fs,
 		FormatMajorVersion:    pebble.FormatValueSeparation,
-		Logger:                engineLog{log},
+		Logger:                engineLog{with.Log},
 		MemTableSize:          16 << 20,
 		L0CompactionThreshold: 4,
 		L0StopWritesThreshold: 24,
@@ -111,6 +114,9 @@ func engineOptions(fs vfs.FS, log *slog.Logger) *pebble.Options {
 		MaxOpenFiles:          512,
 	}
 	o.CacheSize = 16 << 20
+	if with.NoTicks {
+		o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	}
 	for i := range o.Levels {
 		// Sealed cells don't compress. The filters spare a read of every level
 		// for the question whether a cell is there already.

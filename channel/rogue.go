@@ -1,0 +1,106 @@
+//go:build rogue
+
+package channel
+
+import (
+	"crypto/rand"
+
+	"parley/mls"
+	"parley/relay"
+)
+
+// What a member can do who has this program's source and keeps to none of it.
+// It is built for simulations alone, with the tag rogue.
+
+// StageSpoilt is Stage for a commit that is garbage for some.
+func (l *Log) StageSpoilt(r Room, minute uint64, c mls.CommitContent, what mls.Spoil) (*mls.PendingCommit, Delta, error) {
+	x := l.rooms[r]
+	if x == nil {
+		return nil, nil, ErrNoRoom
+	}
+	p, delta, err := x.group.StageSpoilt(l.data(minute), c, what)
+	if err != nil {
+		return nil, nil, err
+	}
+	var d Delta
+	d.group(r, delta)
+	d.put(pendingKey(r), p.Marshal())
+	x.pending = p
+	return p, d, nil
+}
+
+// SealLying is Seal under a header that says something false.
+func (l *Log) SealLying(r Room, minute uint64, payload []byte, lie Contradiction) (*relay.Cell, Delta, error) {
+	honest := l.walk
+	defer func() { l.walk = honest }()
+	switch lie {
+	case ShowsMore:
+		l.walk.position += 1000
+	case OtherBox:
+		rand.Read(l.walk.running[:])
+	case OtherPast:
+		rand.Read(l.walk.chain[:])
+	}
+	return l.Seal(r, minute, payload)
+}
+
+// Loot is a head cell's content, as whoever has its key can take it out.
+type Loot struct {
+	Room    Room
+	content []byte
+}
+
+// Spy takes the content out of a cell of this box. It is nil where the cell is
+// noise, or no head.
+func (l *Log) Spy(c *relay.Cell) *Loot {
+	for r, x := range l.rooms {
+		if k, _, content, err := open(x.key, c); err == nil && k == kindHead {
+			return &Loot{r, content}
+		}
+	}
+	return nil
+}
+
+// SealAgain puts somebody's content into another cell, under a header of one's own.
+func (l *Log) SealAgain(loot *Loot) (*relay.Cell, error) {
+	x := l.rooms[loot.Room]
+	if x == nil {
+		return nil, ErrNoRoom
+	}
+	return seal(x.key, kindHead, l.walk.header(), loot.content)
+}
+
+// ForgeAs makes a cell with a message on the next generation of somebody else,
+// which that one did not sign.
+func (l *Log) ForgeAs(r Room, leaf mls.LeafIndex, minute uint64, payload []byte) (*relay.Cell, error) {
+	x := l.rooms[r]
+	if x == nil {
+		return nil, ErrNoRoom
+	}
+	m, err := x.group.ForgeAs(leaf, l.data(minute), body{Inline: payload}.marshal())
+	if err != nil {
+		return nil, err
+	}
+	return seal(x.key, kindHead, l.walk.header(), body{Inline: m}.marshal())
+}
+
+// Nonsense makes a cell of the room that holds nothing that anybody could read.
+func (l *Log) Nonsense(r Room) (*relay.Cell, error) {
+	x := l.rooms[r]
+	if x == nil {
+		return nil, ErrNoRoom
+	}
+	b := make([]byte, 700)
+	rand.Read(b)
+	b[0] &= 1 // inline or a reference
+	return seal(x.key, kindHead, l.walk.header(), b)
+}
+
+// Staged is the commit of one's own that waits to be read back.
+func (l *Log) Staged(r Room) (*mls.StagedCommit, error) {
+	x := l.rooms[r]
+	if x == nil || x.pending == nil {
+		return nil, ErrNoRoom
+	}
+	return x.group.View(x.pending)
+}

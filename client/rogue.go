@@ -1,0 +1,301 @@
+//go:build rogue
+
+package client
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/mls"
+	"parley/relay"
+	"parley/vault"
+)
+
+// A Rogue is a seat whose holder has this program's source and keeps to none
+// of it. Its client reads and follows like any other; what it makes is as its
+// Ways say, and the rest are moves that a simulation calls. It is built with
+// the tag rogue alone.
+type Rogue struct {
+	c *Client
+
+	mu   sync.Mutex
+	ways Ways
+	loot []*channel.Loot // of others' cells
+}
+
+// Ways are what a Rogue does whenever its client acts by itself.
+type Ways struct {
+	First    bool                                                                        // it does every chore at once, whoever's turn it is
+	Idle     bool                                                                        // it does no chore
+	Withhold bool                                                                        // it sends no Welcome
+	Charter  func(*dialogue.State)                                                       // what it changes in the pasts that it tells
+	Spoil    func(r dialogue.Room, leaf func(dialogue.SeatID) []mls.LeafIndex) mls.Spoil // what of its commits is garbage
+}
+
+// NewRogue makes a rogue of a client that does not run yet.
+func NewRogue(c *Client, w Ways) *Rogue { return &Rogue{c: c, ways: w} }
+
+// Set changes its ways.
+func (r *Rogue) Set(w Ways) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ways = w
+}
+
+func (r *Rogue) now() Ways {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ways
+}
+
+// Run is Client.Run for it.
+func (r *Rogue) Run(ctx context.Context) {
+	c := r.c
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.base, cancel)()
+	c.background(func() { c.tidy(ctx) })
+	running := map[ID]bool{}
+	for ctx.Err() == nil {
+		for _, m := range c.all() {
+			if !running[m.id] {
+				running[m.id] = true
+				c.background(func() { r.run(ctx, m) })
+			}
+		}
+		sleep(ctx, 5*time.Second)
+	}
+}
+
+// Sync is Client.Sync for it: it reads, does what it does, and posts.
+func (r *Rogue) Sync(ctx context.Context) error {
+	for _, m := range r.c.all() {
+		for range 8 {
+			for _, step := range []func() error{
+				func() error { return m.push(ctx) },
+				func() error { return r.read(ctx, m, 0) },
+				func() error { return m.watchCards(ctx, true) },
+				func() error { return r.proceed(m) },
+			} {
+				if err := step(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Rogue) run(ctx context.Context, m *member) {
+	var loops sync.WaitGroup
+	read := func(ctx context.Context) error { return r.readOnce(ctx, m) }
+	look := func(ctx context.Context) error { return r.look(ctx, m) }
+	for _, f := range []func(context.Context) error{read, m.pushOnce, look, m.filesOnce, m.expireOnce, m.destroyOnce} {
+		loops.Go(func() { m.loop(ctx, f) })
+	}
+	loops.Wait()
+}
+
+// look reads cards' boxes and doors, now and then.
+func (r *Rogue) look(ctx context.Context, m *member) error {
+	if err := m.watchCards(ctx, false); err != nil {
+		return err
+	}
+	if err := m.readDoors(ctx, false); err != nil {
+		return err
+	}
+	if err := r.proceed(m); err != nil {
+		return err
+	}
+	m.toLook.wait(ctx, watchOwn)
+	return nil
+}
+
+// readOnce is member.readOnce, but that it spies.
+func (r *Rogue) readOnce(ctx context.Context, m *member) error { return r.read(ctx, m, time.Second) }
+
+func (r *Rogue) read(ctx context.Context, m *member, wait time.Duration) error {
+	m.mu.Lock()
+	if m.log == nil {
+		m.mu.Unlock()
+		return m.readOnce(ctx)
+	}
+	q := m.question()
+	caughtUp := m.caughtUp
+	m.mu.Unlock()
+	at, err := m.relay()
+	if err != nil {
+		return err
+	}
+	if !caughtUp {
+		wait = 0
+	}
+	page, err := at.Do(ctx, relay.Exchange{Box: q.box, From: q.from, Mode: q.mode, Wait: wait})
+	if err != nil {
+		return err
+	}
+	m.setOnline(true, nil)
+	r.spy(m, q.box, page)
+	if _, err := m.take(q.box, page); err != nil {
+		return err
+	}
+	return r.proceed(m)
+}
+
+func (r *Rogue) spy(m *member, box *relay.Box, page relay.Page) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil || m.log.Box().ID() != box.ID() {
+		return
+	}
+	for i := range page.Cells {
+		if l := m.log.Spy(&page.Cells[i]); l != nil {
+			r.mu.Lock()
+			r.loot = append(r.loot[max(0, len(r.loot)-50):], l)
+			r.mu.Unlock()
+		}
+	}
+}
+
+// proceed is member.proceed after its own fashion.
+func (r *Rogue) proceed(m *member) error {
+	w := r.now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.caughtUp || m.log == nil {
+		return nil
+	}
+	if err := m.charterAgain(); err != nil {
+		return err
+	}
+	before := slices.Clone(m.out)
+	for range 2 {
+		if w.Idle {
+			break
+		}
+		if err := m.chores(); err != nil {
+			return err
+		}
+		for key := range m.acct.Due {
+			if w.First {
+				m.acct.Due[key] = 1 // others have had their turn since 1970
+			}
+		}
+	}
+	for _, it := range slices.Clone(m.out) {
+		if slices.Contains(before, it) {
+			continue
+		}
+		if err := r.pervert(m, w, it); err != nil {
+			return err
+		}
+	}
+	if m.somethingToMake() {
+		if err := m.update(m.make); err != nil {
+			return err
+		}
+	}
+	if it, _ := m.next(); it != nil {
+		m.toPost.ring()
+	}
+	return nil
+}
+
+// pervert makes of what a chore made what the ways say. m.mu is held since.
+func (r *Rogue) pervert(m *member, w Ways, it *item) error {
+	if it.Kind == itemCommit && (w.Spoil != nil || w.Withhold) {
+		return m.update(func(sp *vault.Space) error { return m.spoil(sp, w, it) })
+	}
+	e, err := dialogue.ParseEvent(it.Event)
+	if it.Kind != itemEvent || err != nil {
+		return nil
+	}
+	switch {
+	case e.Kind == dialogue.KindWelcome && w.Withhold:
+		return m.update(func(sp *vault.Space) error { return m.drop(sp, it) })
+	case e.Kind == dialogue.KindCharter && w.Charter != nil:
+		return m.update(func(sp *vault.Space) error { return m.falsify(sp, w, it, e) })
+	}
+	return nil
+}
+
+// spoil puts a commit with the same content, and garbage in it, in the place of
+// one that was just staged.
+func (m *member) spoil(sp *vault.Space, w Ways, it *item) error {
+	room := channel.Room(it.Room)
+	staged, err := m.log.Staged(room)
+	if err != nil {
+		return err
+	}
+	content := mls.CommitContent{Adds: staged.Adds(), Removes: staged.Removes()}
+	if err := m.drop(sp, it); err != nil {
+		return err
+	}
+	var what mls.Spoil
+	if w.Spoil != nil {
+		what = w.Spoil(it.Room, func(id dialogue.SeatID) []mls.LeafIndex {
+			if l, in := m.leaf(it.Room, id); in {
+				return []mls.LeafIndex{l}
+			}
+			return nil
+		})
+	}
+	return m.stageAny(sp, it.Room, content, what, w.Withhold)
+}
+
+// stageAny stages whatever it is told to, and enqueues it.
+func (m *member) stageAny(sp *vault.Space, r dialogue.Room, content mls.CommitContent, what mls.Spoil, withhold bool) error {
+	room := channel.Room(r)
+	if err := apply(sp, m.log.Unstage(room)); err != nil {
+		return err
+	}
+	var err error
+	if content.NewSignature, err = mls.GenerateSignatureKey(Suite); err != nil {
+		return err
+	}
+	minute := m.c.minute()
+	p, delta, err := m.log.StageSpoilt(room, minute, content, what)
+	if err != nil {
+		return err
+	}
+	seen, err := m.log.View(room, p)
+	if err != nil {
+		return err
+	}
+	said := m.commitOf(seen, r, minute)
+	it := &item{Kind: itemCommit, Room: r, Commit: &commitItem{Content: *said, Message: p.Message, Welcome: p.Welcome}}
+	if r == dialogue.Plenary && !withhold {
+		for _, a := range said.Adds {
+			if x := m.state.Seat(a.Seat); x != nil {
+				it.Commit.To = append(it.Commit.To, m.welcomesGo([]dialogue.Added{a})...)
+			}
+		}
+	}
+	return m.queueHandshake(sp, delta, it)
+}
+
+// falsify changes the past that a charter tells.
+func (m *member) falsify(sp *vault.Space, w Ways, it *item, e dialogue.Event) error {
+	c, ok := decodeBody[dialogue.Charter](e)
+	if !ok {
+		return nil
+	}
+	b, err := sp.Get(numbered(keySkeleton, c.Base))
+	if err != nil {
+		return err
+	}
+	s, err := dialogue.ParseState(b)
+	if err != nil {
+		return err
+	}
+	w.Charter(s)
+	c.Skeleton = s.Marshal()
+	c.Hash = hashOf(c.Skeleton)
+	again := dialogue.NewEvent(dialogue.KindCharter, e.Time, c)
+	it.Event = again.Marshal()
+	return m.saveItem(sp, it)
+}

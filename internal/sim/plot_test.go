@@ -1,0 +1,254 @@
+//go:build rogue
+
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"parley/client"
+	"parley/dialogue"
+)
+
+// A plot is a schedule in which one seat is a rogue: first everything happens
+// at random, then, on a relay and a network that are honest, everybody honest
+// has to get on.
+type plot struct {
+	*World
+	rogue *rogue
+	how   *strategy
+
+	invited int
+	cards   map[string]string // by name: cards that were not used yet
+	made    map[string]string // by name: cards of the rogue's
+	said    map[string]line   // by text: what honest people said
+	dates   map[string]client.Insight
+	victims []*Person                  // of who began
+	ids     map[string]dialogue.SeatID // of who began
+}
+
+// A line is something that somebody honest said.
+type line struct {
+	who  string
+	room dialogue.Room
+}
+
+// A role is who the rogue is.
+type role string
+
+const (
+	asConvenor role = "convenor"
+	asHead     role = "head"
+	asOnly     role = "only seat of its side"
+	asMember   role = "member"
+)
+
+var roles = []role{asConvenor, asHead, asOnly, asMember}
+
+// conspire seats a convenor, two of North and one of South, one of whom is a
+// rogue.
+func conspire(w *World, how *strategy, as role) *plot {
+	ruth, halden, corin := table(w)
+	mira := w.Invite(ruth, 1, "Mira")
+	w.Until("North has a room", func() bool { return len(mira.Dialogue().Rooms) == 2 && mira.Dialogue().Rooms[1].CanWrite })
+	d := &plot{World: w, how: how, cards: map[string]string{}, made: map[string]string{}, said: map[string]line{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}}
+	for _, p := range w.People {
+		d.ids[p.Name] = p.Dialogue().Me.ID
+	}
+	who := map[role]*Person{asConvenor: ruth, asHead: halden, asOnly: corin, asMember: mira}[as]
+	who.clock = how.clock
+	d.victims = slices.DeleteFunc([]*Person{corin, mira, halden, ruth}, func(p *Person) bool { return p == who })
+	ways := client.Ways{}
+	if how.ways != nil {
+		ways = how.ways(d)
+	}
+	d.rogue = who.turn(ways)
+	return d
+}
+
+// honest lists everybody else who ever came.
+func (d *plot) honest() []*Person {
+	return slices.DeleteFunc(slices.Clone(d.People), func(p *Person) bool { return p == d.rogue.Person || len(p.Dialogues()) == 0 })
+}
+
+// seated lists the honest who sit.
+func (d *plot) seated() []*Person {
+	return slices.DeleteFunc(d.honest(), func(p *Person) bool { return p.Dialogue().Standing != client.StandingIn || !p.Dialogue().Me.Me })
+}
+
+func (d *plot) anybody() *Person {
+	if l := d.seated(); len(l) > 0 {
+		return l[d.Rand.IntN(len(l))]
+	}
+	return nil
+}
+
+// tangle is the random phase.
+func (d *plot) tangle(steps int) {
+	d.Faults(Faults{Refuse: 15, Cut: 15, Delay: 40, Repeat: 30})
+	restored := false
+	for i := range steps {
+		d.people()
+		switch n := d.Rand.IntN(24); {
+		case n < 7:
+			d.speak(fmt.Sprint(i))
+		case n < 13:
+			if d.how.move != nil {
+				d.how.move(d)
+			}
+		case n < 15 && d.invited < 2:
+			d.invite()
+		case n < 19:
+			d.People[d.Rand.IntN(len(d.People))].Crash()
+		case n == 19:
+			d.CrashRelay()
+		case n == 20:
+			d.night()
+		case n == 21 && !restored:
+			if p := d.anybody(); p != nil {
+				restored = d.older(p, fmt.Sprint(i))
+			}
+		}
+		time.Sleep(time.Duration(d.Rand.IntN(4000)) * time.Millisecond)
+		d.look()
+	}
+	d.Faults(Faults{})
+}
+
+// older has somebody go on with an older copy of the vault. One from before
+// its key was replaced can't come back by the door, and takes a new card.
+func (d *plot) older(p *Person, mark string) bool {
+	restore := p.copyVault()
+	was, _ := p.Insight()
+	d.speakAs(p, mark)
+	time.Sleep(10 * time.Second)
+	if now, ok := p.Insight(); !ok || now.Key != was.Key || !now.Quiet {
+		return false
+	}
+	restore()
+	return true
+}
+
+func (d *plot) speak(mark string) {
+	if p := d.anybody(); p != nil {
+		d.speakAs(p, mark)
+	}
+}
+
+func (d *plot) speakAs(p *Person, mark string) {
+	rooms := p.Dialogue().Rooms
+	if len(rooms) == 0 {
+		return
+	}
+	r := rooms[d.Rand.IntN(len(rooms))].Room
+	text := p.Name + " " + mark
+	if d.Rand.IntN(4) == 0 { // one that takes chunks
+		text += strings.Repeat(".", 5000)
+	}
+	if _, err := p.Say(context.Background(), p.ID(), client.Draft{Room: r, Text: text}); err == nil {
+		d.said[text] = line{p.Name, r}
+	}
+}
+
+func (d *plot) invite() {
+	if p := d.anybody(); p != nil {
+		d.inviteAs(p, dialogue.SideID(1+d.Rand.IntN(2)))
+	}
+}
+
+// inviteAs has somebody make a card for a guest, who will use it. It gives no
+// name where that is not for that person to do.
+func (d *plot) inviteAs(p *Person, side dialogue.SideID) (name string) {
+	name = fmt.Sprintf("Guest %d", d.invited)
+	card, _, err := p.Client.Invite(context.Background(), p.ID(), client.InviteOptions{Side: side, Name: name})
+	if err != nil {
+		return ""
+	}
+	d.invited++
+	d.cards[name] = card
+	d.Person(name)
+	return name
+}
+
+// people do what they are asked: they use cards, approve, send again what came
+// back, and choose the past that was told by somebody else than the rogue.
+func (d *plot) people() {
+	ctx := context.Background()
+	for _, p := range d.People {
+		if card := d.cards[p.Name]; card != "" {
+			if _, _, err := p.Join(ctx, card); err == nil {
+				delete(d.cards, p.Name)
+			}
+		}
+		if len(p.Dialogues()) == 0 {
+			continue
+		}
+		x := p.Dialogue()
+		for _, t := range x.Tasks {
+			switch t.Kind {
+			case client.TaskApprove:
+				p.Approve(ctx, p.ID(), t.Seat.ID) // whether it can is its business
+			case client.TaskBack:
+				for r := range dialogue.Room(3) {
+					for _, m := range p.lines(r) {
+						if m.State == client.StateBack {
+							p.SendAgain(ctx, p.ID(), m.ID)
+						}
+					}
+				}
+			}
+		}
+		for _, c := range x.Charters {
+			if c.Told && !slices.Contains(c.Parties, d.partyOfRogue()) {
+				p.ChooseCharter(p.ID(), c.Party)
+			}
+		}
+	}
+}
+
+// partyOfRogue names the rogue's party as charters do.
+func (d *plot) partyOfRogue() string { return d.rogueSeat().SideName }
+
+func (d *plot) sideOfRogue() dialogue.SideID { return d.rogueSeat().Side }
+
+func (d *plot) rogueSeat() client.Seat {
+	for _, p := range d.honest() {
+		for _, s := range p.Dialogue().Seats {
+			if s.ID == d.ids[d.rogue.Name] {
+				return s
+			}
+		}
+	}
+	return client.Seat{}
+}
+
+// settle has people do what they are asked until a thing is so.
+func (d *plot) settle(what string, ok func() bool) {
+	d.T.Helper()
+	for range 3 {
+		end := time.Now().Add(40 * time.Minute)
+		for time.Now().Before(end) {
+			d.people()
+			if ok() {
+				return
+			}
+			time.Sleep(2 * time.Second)
+			d.look()
+		}
+		d.night() // some things are tried again on another day
+	}
+	for _, p := range d.honest() {
+		all, _ := p.Messages(p.ID(), client.Query{})
+		for _, m := range all {
+			if m.Notice != nil {
+				d.T.Logf("%s is told at %v: %d, %q by %q, %v", p.Name, m.Time, m.Notice.Kind, m.Notice.Seat, m.Notice.By, m.Notice.Reason)
+			}
+		}
+		x, _ := p.Insight()
+		d.T.Logf("%s is in doubt: %v, was told %d pasts, %q did not confirm", p.Name, x.Doubt, len(p.Dialogue().Charters), p.Dialogue().Unconfirmed)
+	}
+	d.Until(what, ok)
+}

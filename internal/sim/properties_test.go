@@ -1,0 +1,239 @@
+//go:build rogue
+
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"parley/client"
+	"parley/dialogue"
+)
+
+// look: at one place of the log all honest members have read the same, are in
+// the same epoch, and have the same skeleton.
+func (d *plot) look() {
+	d.T.Helper()
+	for _, p := range d.seated() {
+		x, ok := p.Insight()
+		if !ok || len(p.Dialogue().Charters) > 0 || len(p.Dialogue().Unconfirmed) > 0 {
+			continue // nobody can say yet what is right there
+		}
+		key := fmt.Sprint(x.Place.Epoch, x.Place.Part, x.Place.Position)
+		if !x.Place.Known {
+			x.Place.Chain, x.Place.Known = client.Insight{}.Place.Chain, false
+		}
+		y, seen := d.dates[key]
+		if !seen {
+			d.dates[key] = x
+			continue
+		}
+		switch {
+		case x.Place.Running != y.Place.Running:
+			d.T.Errorf("%s has read other cells up to %s", p.Name, key)
+		case x.Place.Known && y.Place.Known && x.Place.Chain != y.Place.Chain:
+			d.T.Errorf("%s has read other boxes before %s", p.Name, key)
+		case x.Authenticator != y.Authenticator:
+			d.T.Errorf("%s is in another epoch at %s", p.Name, key)
+		case x.Skeleton != y.Skeleton:
+			d.T.Errorf("%s has another skeleton at %s", p.Name, key)
+		}
+	}
+}
+
+// audience: what somebody honest said is in its room once, for everybody of
+// its audience in one order, and nowhere else; and nobody honest is shown to
+// have said anything else.
+func (d *plot) audience() {
+	d.T.Helper()
+	for _, p := range d.honest() {
+		for r := range dialogue.Room(3) {
+			mine := d.heard(p, r)
+			if s := p.Dialogue().Me.Side; r != 0 && len(mine) > 0 && r != dialogue.SideRoom(s) {
+				d.T.Errorf("%s, of side %d, reads room %d: %.40q", p.Name, s, r, mine)
+			}
+			for i, text := range mine {
+				if slices.Contains(mine[:i], text) {
+					d.T.Errorf("%s reads %.40q twice", p.Name, text)
+				}
+			}
+			for _, q := range d.honest() {
+				theirs := d.heard(q, r)
+				var common, other []string
+				for _, t := range mine {
+					if slices.Contains(theirs, t) {
+						common = append(common, t)
+					}
+				}
+				for _, t := range theirs {
+					if slices.Contains(mine, t) {
+						other = append(other, t)
+					}
+				}
+				if !slices.Equal(common, other) {
+					d.T.Errorf("room %d: %s and %s read in another order:\n%.20q\n%.20q", r, p.Name, q.Name, common, other)
+				}
+			}
+		}
+	}
+}
+
+// heard lists what honest people said, as somebody reads it, and finds what
+// they did not say.
+func (d *plot) heard(p *Person, r dialogue.Room) (l []string) {
+	for _, m := range p.lines(r) {
+		if m.State != client.StateRoom || m.Name == d.rogue.Name {
+			continue
+		}
+		if said, ok := d.said[m.Text]; !ok || said.who != m.Name || said.room != r {
+			d.T.Errorf("%s is shown in room %d that %s said %.40q", p.Name, r, m.Name, m.Text)
+		}
+		l = append(l, m.Text)
+	}
+	return l
+}
+
+// blame: on an honest relay no alarm names anybody but the rogue, and nothing
+// stops anybody from writing.
+func (d *plot) blame() {
+	d.T.Helper()
+	for _, p := range d.honest() {
+		x := p.Dialogue()
+		for _, a := range x.Alarms {
+			switch {
+			case a.Kind == client.AlarmSecondUse && d.how.cards:
+			case a.Seat.Name == d.rogue.Name && a.Kind != client.AlarmSecondUse:
+			default:
+				d.T.Errorf("%s is shown an alarm %q against %q", p.Name, a.Kind, a.Seat.Name)
+			}
+		}
+		if x.Stopped {
+			d.T.Errorf("one seat stops %s from writing", p.Name)
+		}
+		if x.Standing == client.StandingRemoved || x.Standing == client.StandingLeft || x.Standing == client.StandingRefused && !d.how.cards {
+			d.T.Errorf("%s is %s", p.Name, x.Standing)
+		}
+	}
+}
+
+// getOn is the fair phase: with an honest relay, everybody honest is or comes
+// back in, gets a word in, seats a newcomer, and removes the rogue, who reads
+// nothing that is said afterwards.
+func (d *plot) getOn() {
+	d.T.Helper()
+	ctx := context.Background()
+	d.settle("everybody honest is in", func() bool {
+		var place string // an older copy of a vault may not know yet that it is one
+		for _, p := range d.People {
+			if p == d.rogue.Person || len(p.Dialogues()) == 0 || p.Dialogue().Standing == client.StandingRefused && d.how.cards || d.vetoes(p) {
+				continue
+			}
+			x, ok := p.Insight()
+			if p.Dialogue().Standing != client.StandingIn || len(p.Dialogue().Charters) > 0 || !ok || x.Doubt || d.waits(p) {
+				return false
+			}
+			at := fmt.Sprint(x.Authenticator, x.Place.Part, x.Place.Position)
+			if place != "" && at != place {
+				return false
+			}
+			place = at
+		}
+		return d.how.cards || len(d.cards) == 0
+	})
+	d.everybodySpeaks("before")
+
+	d.settle("somebody can invite", func() bool {
+		return slices.ContainsFunc(d.seated(), func(p *Person) bool {
+			return d.inviteAs(p, 1) != "" || d.inviteAs(p, 2) != ""
+		})
+	})
+	guest := d.People[len(d.People)-1]
+	seated := func() bool {
+		return len(guest.Dialogues()) == 1 && guest.Dialogue().Standing == client.StandingIn && len(guest.Dialogue().Charters) == 0
+	}
+	d.settle(guest.Name+" is seated", func() bool { return seated() || d.vetoes(guest) })
+	d.everybodySpeaks("with " + guest.Name)
+
+	d.settle(d.rogue.Name+" is removed", func() bool {
+		gone := true
+		for _, p := range d.seated() {
+			s := p.Seat(d.rogue.Name)
+			if s.MayDo.Remove {
+				p.Remove(ctx, p.ID(), s.ID)
+			}
+			gone = gone && s.Status == dialogue.Removed
+		}
+		return gone
+	})
+	if d.vetoes(guest) && d.empty(d.partyOfRogue()) { // that side has to agree, so it needs a seat first
+		d.settle("somebody can invite for "+d.rogue.Name, func() bool {
+			return slices.ContainsFunc(d.seated(), func(p *Person) bool { return d.inviteAs(p, d.sideOfRogue()) != "" })
+		})
+	}
+	d.settle(guest.Name+" is seated at last", seated)
+	d.everybodySpeaks("after")
+	if len(d.rogue.Dialogues()) == 1 {
+		for r := range dialogue.Room(3) {
+			for _, text := range d.rogue.said(r) {
+				if strings.HasSuffix(text, " after") {
+					d.T.Errorf("who was removed reads %q", text)
+				}
+			}
+		}
+	}
+}
+
+// waits: somebody besides the rogue's party has still to confirm what p was told.
+func (d *plot) waits(p *Person) bool {
+	return slices.ContainsFunc(p.Dialogue().Unconfirmed, func(party string) bool { return party != d.partyOfRogue() })
+}
+
+// vetoes: the guest waits for the rogue's side alone, and the rogue, who lost
+// the room or went where nobody followed, does not say yes. That is its right
+// while it sits.
+func (d *plot) vetoes(guest *Person) bool {
+	rogue, in := d.rogue.Insight()
+	if others, _ := d.anybody().Insight(); in && rogue.Authenticator == others.Authenticator {
+		return false
+	}
+	return slices.ContainsFunc(d.anybody().Dialogue().Seats, func(s client.Seat) bool {
+		return s.Name == guest.Name && slices.Equal(s.Missing, []string{d.partyOfRogue()})
+	})
+}
+
+// empty: nobody sits for a party.
+func (d *plot) empty(party string) bool {
+	return !slices.ContainsFunc(d.seated(), func(p *Person) bool { return p.Dialogue().Me.SideName == party })
+}
+
+// everybodySpeaks: everybody honest says something, and everybody honest reads it.
+func (d *plot) everybodySpeaks(when string) {
+	d.T.Helper()
+	speakers := d.seated()
+	for _, p := range speakers {
+		text := p.Name + " " + when
+		p.say(0, text)
+		d.said[text] = line{p.Name, 0}
+	}
+	var last string
+	d.T.Cleanup(func() {
+		if last != "" {
+			d.T.Log(last)
+		}
+	})
+	d.settle("everybody reads what is said "+when, func() bool {
+		last = ""
+		for _, p := range speakers {
+			read := p.said(0)
+			for _, q := range speakers {
+				if !slices.Contains(read, q.Name+": "+q.Name+" "+when) {
+					last = fmt.Sprintf("%s has not read what %s said %s", p.Name, q.Name, when)
+					return false
+				}
+			}
+		}
+		return true
+	})
+}

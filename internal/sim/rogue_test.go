@@ -1,0 +1,84 @@
+//go:build rogue
+
+package sim
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"parley/client"
+	"parley/dialogue"
+	"parley/mls"
+)
+
+// A rogue is a person whose client is a client.Rogue, whatever crashes.
+type rogue struct {
+	*Person
+	mu   sync.Mutex
+	now  *client.Rogue
+	ways client.Ways
+}
+
+// turn makes a person a rogue.
+func (p *Person) turn(w client.Ways) *rogue {
+	r := &rogue{Person: p, ways: w}
+	back := p.away()
+	p.drive = func(ctx context.Context, c *client.Client) { r.with(c).Run(ctx) }
+	back()
+	return r
+}
+
+func (r *rogue) with(c *client.Client) *client.Rogue {
+	x := client.NewRogue(c, r.ways)
+	r.mu.Lock()
+	r.now = x
+	r.mu.Unlock()
+	return x
+}
+
+// moves are the rogue's as it runs now.
+func (r *rogue) moves() *client.Rogue {
+	r.W.Until(r.Name+" runs", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.now != nil
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+// garble makes the next commit of a person's in a room garbage for others:
+// their path secrets do not open.
+func (p *Person) garble(room dialogue.Room, victims ...*Person) *rogue {
+	ids := map[dialogue.SeatID]bool{}
+	for _, v := range victims {
+		ids[v.Dialogue().Me.ID] = true
+	}
+	var once sync.Once
+	return p.turn(client.Ways{First: true, Spoil: func(r dialogue.Room, leaf func(dialogue.SeatID) []mls.LeafIndex) (what mls.Spoil) {
+		if r == room {
+			once.Do(func() {
+				for id := range ids {
+					what.Leaves = append(what.Leaves, leaf(id)...)
+				}
+			})
+		}
+		return what
+	}})
+}
+
+// night is a night in which all computers are off.
+func (w *World) night() {
+	var backs []func()
+	for _, p := range w.People {
+		backs = append(backs, p.away())
+	}
+	time.Sleep(20*time.Hour + time.Duration(w.Rand.IntN(8*60))*time.Minute)
+	for _, i := range w.Rand.Perm(len(backs)) {
+		backs[i]()
+		time.Sleep(time.Duration(w.Rand.IntN(2000)) * time.Millisecond)
+	}
+	time.Sleep(20 * time.Second)
+}

@@ -1,0 +1,100 @@
+//go:build rogue
+
+package mls
+
+import (
+	"fmt"
+	"slices"
+)
+
+// What a member can do who has this program's source and keeps to none of it.
+// It is built for simulations alone, with the tag rogue.
+
+// A Spoil says what of a commit is garbage. Whoever else judges it can't see
+// that: signature, tree and counts are right.
+type Spoil struct {
+	Leaves   []LeafIndex // whose path secret does not open; with it that of all who share the ciphertext
+	Secret   []LeafIndex // whose path secret opens, and is another
+	Tag      bool        // the confirmation tag is wrong
+	Welcome  bool        // what it has for newcomers does not open
+	Newcomer bool        // a newcomer's secrets open, and lead nowhere
+}
+
+// StageSpoilt is Stage for a commit that is garbage for some.
+func (g *Group) StageSpoilt(aad []byte, content CommitContent, what Spoil) (*PendingCommit, Delta, error) {
+	p, c, err := g.makeSpoilt(aad, content, what)
+	if err != nil {
+		return nil, Delta{}, fmt.Errorf("mls: stage: %w", err)
+	}
+	g.secrets.apply(c)
+	return p, c.delta(), nil
+}
+
+func (g *Group) makeSpoilt(aad []byte, content CommitContent, what Spoil) (*PendingCommit, changes, error) {
+	list := g.proposals(content)
+	c, err := g.applyProposals(g.own, list)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &PendingCommit{signature: g.signature, private: map[nodeIndex][]byte{}}
+	if content.NewSignature != nil {
+		p.signature = content.NewSignature
+	}
+	made := &commit{proposals: list}
+	path, pathSecrets, commitSecret, err := g.makePath(c, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	made.path = path
+	context := c.provisional()
+	encoded := context.encode()
+	for i, step := range c.path {
+		for j, target := range c.tree.copathTargets(step.copath, c.added) {
+			out := &path.nodes[i].secrets[j]
+			under := func(l LeafIndex) bool { return target.covers(l) }
+			switch {
+			case slices.ContainsFunc(what.Leaves, under):
+				out.ciphertext = randomBytes(len(out.ciphertext))
+			case slices.ContainsFunc(what.Secret, under):
+				if *out, err = g.suite.encryptWithLabel(c.tree.nodes[target].key(), "UpdatePathNode", encoded, randomBytes(g.suite.nh)); err != nil {
+					return nil, nil, err
+				}
+			}
+		}
+	}
+	if what.Newcomer {
+		for i := range pathSecrets {
+			pathSecrets[i] = randomBytes(g.suite.nh)
+		}
+	}
+	p, step, err := g.finishCommit(aad, c, p, made, pathSecrets, commitSecret)
+	if err != nil {
+		return nil, nil, err
+	}
+	if what.Welcome && p.Welcome != nil {
+		p.Welcome[len(p.Welcome)-1] ^= 1 // the GroupInfo stands last
+	}
+	if what.Tag {
+		p.content.auth.confirmationTag[0] ^= 1
+		g.secrets.apply(step)
+		var more changes
+		if p.Message, more, err = g.protect(p.content); err != nil {
+			return nil, nil, err
+		}
+		step.add(more)
+	}
+	return p, step, nil
+}
+
+// ForgeAs makes a message on the next generation of somebody else's ratchet,
+// whose keys all members can derive. The signature is this member's own.
+func (g *Group) ForgeAs(l LeafIndex, aad, plaintext []byte) ([]byte, error) {
+	a := g.newContent(aad, content{kind: Application, application: plaintext})
+	a.sender.index = uint32(l)
+	a.sign(g.signature, g.encodedContext)
+	keys, _, err := g.secrets.next(l, ratchetApplication) // nothing is used up here, as it should be with others
+	if err != nil {
+		return nil, err
+	}
+	return g.suite.sealPrivate(a, keys, g.epoch.senderData, 0).appendTo(messageHeader(formatPrivate)), nil
+}
