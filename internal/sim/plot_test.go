@@ -21,6 +21,7 @@ type plot struct {
 	rogue *rogue
 	how   *strategy
 
+	aged    string // whose vault is an older copy
 	invited int
 	cards   map[string]string // by name: cards that were not used yet
 	made    map[string]string // by name: cards of the rogue's
@@ -129,6 +130,7 @@ func (d *plot) older(p *Person, mark string) bool {
 		return false
 	}
 	restore()
+	d.aged = p.Name
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -233,15 +234,18 @@ func (p *Person) Dialogue() client.Dialogue {
 // ID is the id of the person's only dialogue.
 func (p *Person) ID() client.ID { return p.Dialogue().ID }
 
-// Seat finds somebody in the person's seat plan.
-func (p *Person) Seat(name string) client.Seat {
-	for _, s := range p.Dialogue().Seats {
-		if s.Name == name {
-			return s
+// Seat finds somebody in the person's seat plan, once it is there.
+func (p *Person) Seat(name string) (s client.Seat) {
+	p.W.T.Helper()
+	p.W.Until(p.Name+" sees "+name, func() bool {
+		seats := p.Dialogue().Seats
+		i := slices.IndexFunc(seats, func(x client.Seat) bool { return x.Name == name })
+		if i >= 0 {
+			s = seats[i]
 		}
-	}
-	p.W.T.Fatalf("%s does not see %s", p.Name, name)
-	return client.Seat{}
+		return i >= 0
+	})
+	return s
 }
 
 // Invite has by make a card for somebody new, who takes it; whoever has to
