@@ -108,7 +108,7 @@ func (m *mutant) isCaught(t *testing.T, root string) {
 // test runs the catcher in a process of its own and gives what it prints.
 func (c catcher) test(root string, flags ...string) ([]byte, error) {
 	args := append([]string{"test", "-count=1", "-vet=off", "-ldflags=-s -w", "-timeout=90s", "-run", c.run}, flags...)
-	if c.pkg == "internal/sim" {
+	if c.pkg == "internal/sim" || c.pkg == "mls" {
 		args = append(args, "-tags=rogue")
 	}
 	cmd := exec.Command("go", append(args, "./"+c.pkg)...)

@@ -42,5 +42,5 @@ var ofRogues = []mutant{
 	{"§3 a side room is not lost in a storm", "client/lostroom.go",
 		"now < x.At+sayLostEvery {\n", "false {\n", unit("client", "TestSideRoomIsLostSlowly")},
 	{"§4 a generation is used up only by who signs", "mls/open.go",
-		"if !a.verify(g.suite, leaf.signatureKey, g.encodedContext) {\n\t\treturn nil, nil,", "if !a.verify(g.suite, leaf.signatureKey, g.encodedContext) {\n\t\tg.secrets.apply(c)\n\t\treturn nil, nil,", unit("internal/sim", "TestForgedGenerations")},
+		"if !a.verify(g.suite, leaf.signatureKey, g.encodedContext) {\n\t\treturn nil, nil,", "if !a.verify(g.suite, leaf.signatureKey, g.encodedContext) {\n\t\tg.secrets.apply(c)\n\t\treturn nil, nil,", unit("mls", "TestForged")},
 }
