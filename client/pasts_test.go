@@ -241,6 +241,10 @@ func TestPastThatDoesNotFit(t *testing.T) {
 			if mira.acct.Standing == StandingIn {
 				t.Fatal("Mira took it")
 			}
+			x.sync(ruth, mira)
+			if d := mira.show(); d.Standing != StandingIn || len(d.Charters) > 0 {
+				t.Errorf("%s, %d pasts to choose from", d.Standing, len(d.Charters))
+			}
 			x.sync(ruth, corin, mira, ruth, halden, corin, mira)
 			d := mira.show()
 			if d.Standing != StandingIn || len(d.Charters) > 0 || len(d.Alarms) != 1 || d.Alarms[0].Kind != AlarmCharter || d.Alarms[0].Seat.Name != "Halden" {
