@@ -17,7 +17,8 @@ INSIDE = $(filter-out parley/cli parley/web parley/internal/e2e parley/internal/
 # The simulation is built with the tag rogue, which gives it members who have
 # the source and keep to none of it; the program is built without. All of it runs
 # without the race detector, which takes seven times as long, and a sample with.
-SCHEDULES ?= 304
+# make test SCHEDULES=5000 is for a night.
+SCHEDULES ?= 152
 TROUBLES := TestTalk|TestTroubles|TestCrashes|TestForks|TestReturnsInTroubles|TestFoundedInTroubles|TestReplacingInTroubles
 
 .PHONY: test needs dist compiles staticcheck vulncheck fuzz bench clean
