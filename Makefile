@@ -27,7 +27,7 @@ test: needs compiles
 	go test ./mls -vectors $(abspath $(VECTORS)) -timeout 10m
 	go test -race -short -timeout 20m $(INSIDE)
 	go test -tags rogue -race -short -timeout 10m ./internal/sim -run '$(TROUBLES)'
-	go test -tags rogue -timeout 10m ./mls -run 'TestSpoilt|TestForged'
+	go test -tags rogue -timeout 10m ./mls ./cli -run 'TestSpoilt|TestForged|TestFoundAgain'
 	go test -tags rogue -timeout 80m ./internal/sim -rogues $(SCHEDULES)
 	go test -count=1 -timeout 10m ./internal/mutants
 	PARLEY_SHOTS=$(ARTEFACTS) PARLEY_AXE=$(TOOLS)/node_modules/axe-core/axe.min.js go test -timeout 20m $(OUTSIDE)
@@ -58,7 +58,7 @@ dist:
 
 staticcheck:
 	go run $(STATICCHECK) ./...
-	go run $(STATICCHECK) -tags rogue ./mls ./channel ./client ./internal/sim
+	go run $(STATICCHECK) -tags rogue ./mls ./channel ./client ./cli ./internal/sim
 
 # vulncheck prints a line where the database of vulnerabilities can't be
 # reached, and fails only on what it found.
