@@ -220,52 +220,69 @@ func (g *Group) proposals(content CommitContent) []proposalOrRef {
 	return list
 }
 
+// A draft is a commit that is being made.
+type draft struct {
+	made         *commit
+	staged       *StagedCommit
+	pending      *PendingCommit
+	pathSecrets  [][]byte
+	commitSecret []byte
+}
+
 // makeCommit is RFC 9420 §12.4.1. Without a path it serves tests only.
 func (g *Group) makeCommit(aad []byte, content CommitContent, withPath bool) (*PendingCommit, changes, error) {
+	d, err := g.draftCommit(content, withPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	return g.finishCommit(aad, d)
+}
+
+// draftCommit applies a commit's proposals and makes its path.
+func (g *Group) draftCommit(content CommitContent, withPath bool) (*draft, error) {
 	signature := g.signature
 	if withPath && content.NewSignature != nil {
 		signature = content.NewSignature
 	}
 	if signature.suite != g.suite {
-		return nil, nil, fmt.Errorf("the signature key is for %v", signature.Suite())
+		return nil, fmt.Errorf("the signature key is for %v", signature.Suite())
 	}
 	list := g.proposals(content)
 	c, err := g.applyProposals(g.own, list)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	p := &PendingCommit{signature: signature, private: map[nodeIndex][]byte{}}
-	made := &commit{proposals: list}
-	pathSecrets, commitSecret := [][]byte(nil), g.suite.zero()
+	d := &draft{
+		made: &commit{proposals: list}, staged: c, commitSecret: g.suite.zero(),
+		pending: &PendingCommit{signature: signature, private: map[nodeIndex][]byte{}},
+	}
 	if withPath {
-		if made.path, pathSecrets, commitSecret, err = g.makePath(c, p); err != nil {
-			return nil, nil, err
+		if d.made.path, d.pathSecrets, d.commitSecret, err = g.makePath(c, d.pending); err != nil {
+			return nil, err
 		}
 	}
-	if err := c.tree.checkMembers(g.context.extensions); err != nil {
-		return nil, nil, err
-	}
-	return g.finishCommit(aad, c, p, made, pathSecrets, commitSecret)
+	return d, c.tree.checkMembers(g.context.extensions)
 }
 
 // finishCommit signs a commit, makes the keys of the epoch that it begins, and
 // encrypts it and the Welcome.
-func (g *Group) finishCommit(aad []byte, c *StagedCommit, p *PendingCommit, made *commit, pathSecrets [][]byte, commitSecret []byte) (*PendingCommit, changes, error) {
-	a := g.newContent(aad, contentOf(made))
+func (g *Group) finishCommit(aad []byte, d *draft) (*PendingCommit, changes, error) {
+	c, p := d.staged, d.pending
+	a := g.newContent(aad, contentOf(d.made))
 	a.sign(g.signature, g.encodedContext)
 	c.content, p.content = a, a
 
 	context := c.provisional()
 	context.confirmedTranscriptHash = g.suite.confirmedHash(g.interim(), a)
 	encoded := context.encode()
-	joiner := g.suite.joinerSecret(g.epoch.init, commitSecret, encoded)
+	joiner := g.suite.joinerSecret(g.epoch.init, d.commitSecret, encoded)
 	member := g.suite.memberSecret(joiner, g.suite.zero())
 	epoch, encryption, confirmation := g.suite.deriveEpoch(g.suite.epochSecret(member, encoded))
 	p.epoch, p.encryption = epoch, encryption
 	a.auth.confirmationTag = g.suite.mac(confirmation, context.confirmedTranscriptHash)
 
 	var err error
-	if p.Welcome, err = g.makeWelcome(c, context, p.signature, joiner, g.suite.welcomeSecret(member), pathSecrets); err != nil {
+	if p.Welcome, err = g.makeWelcome(c, context, p.signature, joiner, g.suite.welcomeSecret(member), d.pathSecrets); err != nil {
 		return nil, nil, err
 	}
 	var step changes

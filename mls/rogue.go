@@ -31,26 +31,16 @@ func (g *Group) StageSpoilt(aad []byte, content CommitContent, what Spoil) (*Pen
 }
 
 func (g *Group) makeSpoilt(aad []byte, content CommitContent, what Spoil) (*PendingCommit, changes, error) {
-	list := g.proposals(content)
-	c, err := g.applyProposals(g.own, list)
+	d, err := g.draftCommit(content, true)
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &PendingCommit{signature: g.signature, private: map[nodeIndex][]byte{}}
-	if content.NewSignature != nil {
-		p.signature = content.NewSignature
-	}
-	made := &commit{proposals: list}
-	path, pathSecrets, commitSecret, err := g.makePath(c, p)
-	if err != nil {
-		return nil, nil, err
-	}
-	made.path = path
+	c := d.staged
 	context := c.provisional()
 	encoded := context.encode()
 	for i, step := range c.path {
 		for j, target := range c.tree.copathTargets(step.copath, c.added) {
-			out := &path.nodes[i].secrets[j]
+			out := &d.made.path.nodes[i].secrets[j]
 			under := func(l LeafIndex) bool { return target.covers(l) }
 			switch {
 			case slices.ContainsFunc(what.Leaves, under):
@@ -63,11 +53,11 @@ func (g *Group) makeSpoilt(aad []byte, content CommitContent, what Spoil) (*Pend
 		}
 	}
 	if what.Newcomer {
-		for i := range pathSecrets {
-			pathSecrets[i] = randomBytes(g.suite.nh)
+		for i := range d.pathSecrets {
+			d.pathSecrets[i] = randomBytes(g.suite.nh)
 		}
 	}
-	p, step, err := g.finishCommit(aad, c, p, made, pathSecrets, commitSecret)
+	p, step, err := g.finishCommit(aad, d)
 	if err != nil {
 		return nil, nil, err
 	}
