@@ -76,7 +76,6 @@ var kinds = []struct {
 	{client.ErrWhichCard, exitUsage, "", "cli.hint.whichcard"},
 	{client.ErrUnfaithful, exitSafety, "", "cli.hint.unfaithful"},
 	{client.ErrOffline, exitWaiting, "", "cli.hint.offline"},
-	{client.ErrCharter, exitRules, "", "cli.hint.charters"},
 	{client.ErrNoCharter, exitNotFound, "", "cli.hint.charters"},
 	{client.ErrNotLost, exitRules, "", "cli.hint.foundings"},
 	{client.ErrNobodyWaits, exitWaiting, "", "cli.hint.lost"},

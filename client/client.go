@@ -81,7 +81,6 @@ var (
 	ErrSeatHere        = errors.New("this computer has that seat already")
 	ErrWhichCard       = errors.New("several new cards for that seat were used; say which one by its four words")
 	ErrClock           = errors.New("this computer's clock is more than a day off the time that the others' computers tell")
-	ErrCharter         = errors.New("the past that was told does not lead to the present")
 	ErrNoCharter       = errors.New("there is no past to choose")
 	ErrNotSeated       = errors.New("not seated in that dialogue yet")
 	ErrWaiting         = errors.New("that has to wait for somebody else")

@@ -193,7 +193,7 @@ func statusOf(err error) int {
 	case errors.Is(err, client.ErrOffline):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, client.ErrWaiting), errors.Is(err, client.ErrFileDamaged), errors.Is(err, client.ErrNoReading), errors.Is(err, client.ErrOutbox),
-		errors.Is(err, client.ErrNoCharter), errors.Is(err, client.ErrCharter), errors.Is(err, client.ErrNotLost), errors.Is(err, client.ErrNobodyWaits),
+		errors.Is(err, client.ErrNoCharter), errors.Is(err, client.ErrNotLost), errors.Is(err, client.ErrNobodyWaits),
 		errors.Is(err, client.ErrNoFounding), errors.Is(err, client.ErrFounding):
 		return http.StatusConflict
 	}

@@ -299,7 +299,6 @@ var problemKeys = []struct {
 	{client.ErrCard, "problem.card"},
 	{client.ErrSeatHere, "problem.seathere"},
 	{client.ErrWhichCard, "problem.whichcard"},
-	{client.ErrCharter, "problem.charter"},
 	{client.ErrNoCharter, "problem.nocharter"},
 	{client.ErrNotLost, "problem.notlost"},
 	{client.ErrNobodyWaits, "problem.nobodywaits"},
