@@ -22,11 +22,7 @@ func (l *Log) StageSpoilt(r Room, minute uint64, c mls.CommitContent, what mls.S
 	if err != nil {
 		return nil, nil, err
 	}
-	var d Delta
-	d.group(r, delta)
-	d.put(pendingKey(r), p.Marshal())
-	x.pending = p
-	return p, d, nil
+	return p, x.keepStaged(r, p, delta), nil
 }
 
 // SealLying is Seal under a header that says something false.

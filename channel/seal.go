@@ -126,11 +126,14 @@ func (l *Log) Stage(r Room, minute uint64, c mls.CommitContent) (*mls.PendingCom
 	if err != nil {
 		return nil, nil, err
 	}
-	var d Delta
+	return p, x.keepStaged(r, p, delta), nil
+}
+
+func (x *room) keepStaged(r Room, p *mls.PendingCommit, delta mls.Delta) (d Delta) {
 	d.group(r, delta)
 	d.put(pendingKey(r), p.Marshal())
 	x.pending = p
-	return p, d, nil
+	return d
 }
 
 // Unstage forgets a staged commit that was read back and does not count.

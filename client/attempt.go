@@ -116,5 +116,10 @@ func (m *member) dropVoid() error {
 func (m *member) isVoid(r dialogue.Room, c *dialogue.Commit) bool {
 	e := dialogue.Entry{Room: r, Author: m.acct.Me, Commit: c, Members: m.members(r), LastCommit: m.acct.Commits[r]}
 	_, notes := dialogue.Apply(m.state, e)
+	return attempted(notes)
+}
+
+// attempted tells whether what was folded is a commit that does not count.
+func attempted(notes []dialogue.Note) bool {
 	return slices.ContainsFunc(notes, func(n dialogue.Note) bool { return n.Kind == dialogue.NoteAttempt })
 }

@@ -111,17 +111,15 @@ func (m *member) tryCharter(sp *vault.Space) error {
 		if err != nil || !s.Seated(m.acct.Me) || !s.Seated(h.Author) || h.Author == m.acct.Me || s.Epoch != m.acct.Base {
 			continue
 		}
-		if fits, err := m.fits(s); err != nil {
+		fits, err := m.fits(s)
+		if err != nil {
 			return err
-		} else if !fits {
-			if err := m.falsePast(sp, &h); err != nil {
-				return err
-			}
-			continue
 		}
-		if former, err := m.confirmed(sp); err != nil {
+		former, err := m.confirmed(sp)
+		if err != nil {
 			return err
-		} else if former != nil && !s.Succeeds(former) {
+		}
+		if !fits || former != nil && !s.Succeeds(former) {
 			if err := m.falsePast(sp, &h); err != nil {
 				return err
 			}
@@ -227,13 +225,12 @@ func (m *member) unconfirmed() []dialogue.SideID {
 	if m.acct.Base == 0 || m.acct.Settled || i < 0 {
 		return nil
 	}
-	own := m.me().Side
+	own, members := m.me().Side, m.members(dialogue.Plenary)
 	var missing []dialogue.SideID
 	vouched := 0
 	for party := range dialogue.SideID(len(m.state.Sides) + 1) {
 		there := slices.ContainsFunc(m.state.Seats, func(x dialogue.Seat) bool {
-			_, in := m.leaf(dialogue.Plenary, x.ID)
-			return x.Side == party && in && m.wasBefore(x.ID)
+			return x.Side == party && slices.Contains(members, x.ID) && m.wasBefore(x.ID)
 		})
 		switch {
 		case slices.Contains(m.acct.Vouched, party) && (there || party == own):
@@ -318,11 +315,8 @@ func (m *member) isAlarm(id dialogue.EventID) bool {
 // charterGiven compares a charter with one's own fold. A false one raises an
 // alarm.
 func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Charter, e dialogue.Entry) error {
-	b, err := sp.Get(numbered(keySkeleton, c.Base))
-	if errors.Is(err, vault.ErrNotFound) {
-		return nil // from before one's own time, or answered by all
-	}
-	if err != nil {
+	b, err := toTell(sp, c.Base)
+	if b == nil || err != nil {
 		return err
 	}
 	if hashOf(b) == c.Hash && (len(c.Skeleton) == 0 || hashOf(c.Skeleton) == c.Hash) {
@@ -340,6 +334,16 @@ func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Chart
 	return m.record(sp, n, record{ID: n.Event}, e)
 }
 
+// toTell is the skeleton that newcomers of an epoch are told; nil where there is
+// none: from before one's own time, or answered by all.
+func toTell(sp *vault.Space, base uint64) ([]byte, error) {
+	b, err := sp.Get(numbered(keySkeleton, base))
+	if errors.Is(err, vault.ErrNotFound) {
+		return nil, nil
+	}
+	return b, err
+}
+
 // vouch is the chore of giving newcomers their charter: whole where nobody did,
 // by its hash otherwise. Each party gives it once.
 func (m *member) vouch(sp *vault.Space) error {
@@ -354,12 +358,12 @@ func (m *member) vouch(sp *vault.Space) error {
 		if !m.myTurn(fmt.Sprint("charter ", c.Base), party, 0) {
 			continue
 		}
-		b, err := sp.Get(numbered(keySkeleton, c.Base))
-		if errors.Is(err, vault.ErrNotFound) {
-			continue
-		}
+		b, err := toTell(sp, c.Base)
 		if err != nil {
 			return err
+		}
+		if b == nil {
+			continue
 		}
 		body := dialogue.Charter{Base: c.Base, Hash: hashOf(b)}
 		if !c.Given || slices.Contains(m.acct.Disputed, c.Base) { // so that the newcomer can compare

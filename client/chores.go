@@ -118,7 +118,7 @@ func (m *member) anyChore() bool {
 // commitDue stages the plenary commit that removes whoever is due and adds
 // whoever is ready.
 func (m *member) commitDue(sp *vault.Space) error {
-	if m.log.Pending(channel.Plenary) || m.me().Due || m.state.Barred(m.acct.Me) || m.owesCharter() || m.holdsBack() {
+	if m.log.Pending(channel.Plenary) || m.me().Due || m.state.Barred(m.acct.Me) || m.state.OwesCharter() || m.holdsBack() {
 		return nil
 	}
 	if owes, err := m.owesAnswer(sp); owes || err != nil {
@@ -147,10 +147,6 @@ type commitPlan struct {
 	order   []dialogue.SeatID
 }
 
-// owesCharter tells whether no commit counts yet, because those whom the last
-// one added were told no past.
-func (m *member) owesCharter() bool { return m.state.OwesCharter() }
-
 // owesAnswer tells whether one's own party has yet to tell the last newcomers
 // their past. It does so before one commits: who was told a false one could
 // refuse the commit, and never read what was said of that past afterwards.
@@ -159,11 +155,9 @@ func (m *member) owesAnswer(sp *vault.Space) (bool, error) {
 		if c.Base != m.state.Epoch || !m.canVouch(c) {
 			continue
 		}
-		_, err := sp.Get(numbered(keySkeleton, c.Base))
-		if errors.Is(err, vault.ErrNotFound) {
-			continue
+		if b, err := toTell(sp, c.Base); b != nil || err != nil {
+			return b != nil, err
 		}
-		return err == nil, err
 	}
 	return false, nil
 }

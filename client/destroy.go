@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"parley/dialogue"
@@ -83,6 +84,21 @@ func (m *member) destroy(ctx context.Context) error {
 	return nil
 }
 
+// eachOldBox gives those that are still to be destroyed.
+func eachOldBox(sp *vault.Space) iter.Seq2[oldBox, error] {
+	return func(yield func(oldBox, error) bool) {
+		for p, err := range scan(sp, []byte(keyOld), scanOptions{}) {
+			var old oldBox
+			if err == nil {
+				err = wire.Unmarshal(p.Value, &old, 1<<10)
+			}
+			if !yield(old, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 func (m *member) dueToDestroy() (due []oldBox, t terms, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -91,12 +107,8 @@ func (m *member) dueToDestroy() (due []oldBox, t terms, err error) {
 	}
 	now := m.c.minute()
 	err = m.view(func(sp *vault.Space) error {
-		for p, err := range scan(sp, []byte(keyOld), scanOptions{}) {
+		for old, err := range eachOldBox(sp) {
 			if err != nil {
-				return err
-			}
-			var old oldBox
-			if err := wire.Unmarshal(p.Value, &old, 1<<10); err != nil {
 				return err
 			}
 			if now >= old.Next || old.Left > now+dialogue.MinutesPerDay { // or the clock was ahead

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 
 	"parley/channel"
 	"parley/dialogue"
@@ -37,7 +36,7 @@ func (m *member) fold(sp *vault.Space, place channel.Place, e dialogue.Entry) er
 		m.acct.Bad++
 		return nil
 	}
-	if slices.ContainsFunc(notes, func(n dialogue.Note) bool { return n.Kind == dialogue.NoteAttempt }) {
+	if attempted(notes) {
 		m.refused(e.Room)
 	}
 	return m.keep(sp, next, notes, place, e)

@@ -334,12 +334,12 @@ func (m *member) enterFounding(sp *vault.Space, j *judged, group *mls.Group) err
 	a := &m.acct
 	m.log = log
 	a.Standing, a.Base, a.Awaits, a.Joining = StandingIn, group.Epoch(), false, nil
-	a.Vouched, a.Pasts, a.Disputed, a.Settled, a.Unsure = nil, nil, nil, true, false
+	a.Vouched, a.Disputed = nil, nil
 	a.Head, a.ReadAt, a.Doubts, a.Changes, a.Due = 0, 0, doubts{}, changes{}, nil
 	a.Commits, a.Renewed = [maxRooms]uint64{}, [maxRooms]uint64{}
 	m.told, m.doors, m.caughtUp = map[dialogue.Hash]bool{}, map[doorKey]*doorWatch{}, false
 	m.renewed(dialogue.Plenary)
-	if err := apply(sp, delta); err != nil {
+	if err := errors.Join(m.settle(sp), apply(sp, delta)); err != nil {
 		return err
 	}
 	if err := m.queueEvent(sp, dialogue.KindHello, dialogue.Hello{}); err != nil {

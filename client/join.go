@@ -219,21 +219,30 @@ func (c *Client) Join(ctx context.Context, text string) (ID, CardView, error) {
 	return m.id, v, errors.Join(err, verr)
 }
 
-// post makes the post and the dialogue that waits for its answer. Where this
-// vault had the seat before, that is the same.
-func (c *Client) post(k *card, got *cardBoxReading, former *member) (*member, error) {
+// newPost makes a post with a card, as it is put into the card's box, and the
+// secrets of its key package.
+func (c *Client) newPost(k *card, rules dialogue.Hash) (p dialogue.Post, content []byte, secrets *mls.KeyPackageSecrets, err error) {
 	_, door, sig, err := newPlace()
 	if err != nil {
-		return nil, err
+		return p, nil, nil, err
 	}
 	kp, secrets, err := mls.NewKeyPackage(Suite, k.seat[:], sig, lifetime(c.opt.Now()))
 	if err != nil {
+		return p, nil, nil, err
+	}
+	p = dialogue.Post{Seat: k.seat, KeyPackage: hashOf(kp.Marshal()), Door: door, Rules: rules}
+	return p, wire.Marshal(posted{Signed: p.Sign(k.signer()), Package: kp.Marshal()}), secrets, nil
+}
+
+// post makes the post and the dialogue that waits for its answer. Where this
+// vault had the seat before, that is the same.
+func (c *Client) post(k *card, got *cardBoxReading, former *member) (*member, error) {
+	p, content, secrets, err := c.newPost(k, dialogue.RulesHash(got.offer.Sides, got.offer.Rules))
+	if err != nil {
 		return nil, err
 	}
-	p := dialogue.Post{Seat: k.seat, KeyPackage: hashOf(kp.Marshal()), Door: door, Rules: dialogue.RulesHash(got.offer.Sides, got.offer.Rules)}
-	content := wire.Marshal(posted{Signed: p.Sign(k.signer()), Package: kp.Marshal()})
 	acct := account{
-		Title: defaultTitle(got.offer.Sides), Standing: StandingWaiting, Relay: k.address, Me: k.seat, Door: door,
+		Title: defaultTitle(got.offer.Sides), Standing: StandingWaiting, Relay: k.address, Me: k.seat, Door: p.Door,
 		Terms: termsOf(got.offer.Rules), NextSeq: 1,
 		Joining: &joining{Card: k.String(), Offer: got.raw, Secrets: secrets.Marshal(), Post: p.Hash(), At: c.minute()},
 	}

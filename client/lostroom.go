@@ -51,12 +51,12 @@ func (m *member) loseSideRoom(sp *vault.Space, r dialogue.Room, by dialogue.Seat
 		}
 	}
 	x := &m.acct.SideLost
-	if now := m.c.minute(); now < x.At+sayLostEvery {
+	now := m.c.minute()
+	if now < x.At+sayLostEvery {
 		x.Owed, x.By = true, by
 		return nil
-	} else {
-		*x = sideLost{At: now}
 	}
+	*x = sideLost{At: now}
 	if m.state.Founded(r) == nil {
 		return m.leavePackage(sp)
 	}

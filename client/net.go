@@ -193,6 +193,11 @@ func (m *member) proceed() error {
 	if err := m.chores(); err != nil {
 		return err
 	}
+	return m.makeDue()
+}
+
+// makeDue makes what can be made of the outbox, and has it posted.
+func (m *member) makeDue() error {
 	if m.somethingToMake() {
 		if err := m.update(m.make); err != nil {
 			return err

@@ -508,16 +508,25 @@ func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitCo
 	if err != nil {
 		return err
 	}
-	seen, err := m.log.View(channel.Room(room), p)
+	it, err := m.commitItem(room, minute, p)
 	if err != nil {
 		return err
+	}
+	return m.queueHandshake(sp, delta, it)
+}
+
+// commitItem is a staged commit for the outbox.
+func (m *member) commitItem(room dialogue.Room, minute uint64, p *mls.PendingCommit) (*item, error) {
+	seen, err := m.log.View(channel.Room(room), p)
+	if err != nil {
+		return nil, err
 	}
 	what := m.commitOf(seen, room, minute)
 	it := &item{Kind: itemCommit, Room: room, Commit: &commitItem{Content: *what, Message: p.Message, Welcome: p.Welcome}}
 	if room == dialogue.Plenary {
 		it.Commit.To = m.welcomesGo(what.Adds)
 	}
-	return m.queueHandshake(sp, delta, it)
+	return it, nil
 }
 
 // queueHandshake enqueues what was staged, made at once.

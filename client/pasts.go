@@ -38,8 +38,11 @@ func (m *member) undecided() bool {
 // chosen, or one that nobody else has confirmed, for a while: who is there answers
 // at once.
 func (m *member) holdsBack() bool {
-	return m.contested() || m.inDoubt() || m.undecided() && len(m.unconfirmed()) > 0 && m.c.minute() < m.acct.Told+doubtWait
+	return m.contested() || m.inDoubt() || m.unbacked() && m.c.minute() < m.acct.Told+doubtWait
 }
+
+// unbacked tells whether somebody has still to confirm the past taken.
+func (m *member) unbacked() bool { return m.undecided() && len(m.unconfirmed()) > 0 }
 
 // contested tells whether one was told pasts that differ, and has not chosen.
 func (m *member) contested() bool { return m.undecided() && len(m.acct.Pasts) > 0 }
@@ -127,7 +130,7 @@ func (m *member) refused(r dialogue.Room) {
 // inDoubt tells whether a commit was refused by a past that nobody else has
 // confirmed since: everybody else may have followed it.
 func (m *member) inDoubt() bool {
-	return m.undecided() && m.acct.Refused > 0 && !m.contested() && len(m.unconfirmed()) > 0
+	return m.acct.Refused > 0 && !m.contested() && m.unbacked()
 }
 
 // leftInDoubt leaves a room where one is in doubt for long. The door leads to
@@ -153,7 +156,7 @@ func (m *member) keepKeys(keys []*mls.SignatureKey) {
 // unblame takes back alarms, and their lines in the plenary, which have the same
 // numbers.
 func (m *member) unblame(sp *vault.Space, which func(seq uint64, r *record) bool) error {
-	var keys [][]byte
+	var seqs []uint64
 	for p, err := range scan(sp, []byte(keyAlarm), scanOptions{}) {
 		if err != nil {
 			return err
@@ -162,13 +165,12 @@ func (m *member) unblame(sp *vault.Space, which func(seq uint64, r *record) bool
 		if err != nil {
 			return err
 		}
-		if which(wire.NewReader(p.Key[len(keyAlarm):]).U64(), r) {
-			keys = append(keys, slices.Clone(p.Key))
+		if seq := wire.NewReader(p.Key[len(keyAlarm):]).U64(); which(seq, r) {
+			seqs = append(seqs, seq)
 		}
 	}
-	for _, key := range keys {
-		seq := wire.NewReader(key[len(keyAlarm):]).U64()
-		if err := errors.Join(sp.Delete(key), sp.Delete(messageKey(dialogue.Plenary, seq))); err != nil {
+	for _, seq := range seqs {
+		if err := errors.Join(sp.Delete(numbered(keyAlarm, seq)), sp.Delete(messageKey(dialogue.Plenary, seq))); err != nil {
 			return err
 		}
 	}
@@ -226,11 +228,8 @@ func (m *member) toldOtherwise(sp *vault.Space, n dialogue.Note, e dialogue.Entr
 	if !ok || c.Base != m.acct.Base {
 		return nil
 	}
-	b, err := sp.Get(numbered(keySkeleton, c.Base))
-	if errors.Is(err, vault.ErrNotFound) || err == nil && hashOf(b) == c.Hash {
-		return nil
-	}
-	if err != nil {
+	b, err := toTell(sp, c.Base)
+	if b == nil || err != nil || hashOf(b) == c.Hash {
 		return err
 	}
 	return m.disputed(sp, n, c)
@@ -382,11 +381,8 @@ func (m *member) foldAgain(sp *vault.Space, p past, held []heldEntry) error {
 		}
 		epoch := s.Epoch
 		var notes []dialogue.Note
-		s, notes = dialogue.Apply(s, e)
-		for _, n := range notes {
-			if n.Kind == dialogue.NoteAttempt {
-				guilty = append(guilty, n.By)
-			}
+		if s, notes = dialogue.Apply(s, e); attempted(notes) {
+			guilty = append(guilty, e.Author)
 		}
 		if s.Epoch != epoch && len(e.Commit.Adds) > 0 {
 			if err := sp.Put(numbered(keySkeleton, s.Epoch), s.Marshal()); err != nil {

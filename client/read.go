@@ -184,12 +184,13 @@ func (m *member) commitEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry
 	if m.awaitsCharter() {
 		// A newcomer can't judge yet: it follows what it can open, and the charter's fold says later whether it was right.
 		// But nothing counts before there is a charter, or who runs ahead would take every newcomer along, to where there is none.
-		told, err := m.wasTold(sp)
-		if err != nil || e.Room == dialogue.Plenary && !told {
-			return errors.Join(err, m.hold(sp, got, e))
-		}
 		if err := m.hold(sp, got, e); err != nil {
 			return err
+		}
+		if e.Room == dialogue.Plenary {
+			if told, err := m.wasTold(sp); !told || err != nil {
+				return err
+			}
 		}
 		return m.follow(sp, got, own, e)
 	}
@@ -278,7 +279,7 @@ func (m *member) gone(sp *vault.Space, room dialogue.Room, c *dialogue.Commit, k
 	case m.tookUp(c): // the Welcome for that post lies at one's door
 		m.goAway().holdKeys(keys)
 		return m.leaveLog(sp)
-	case m.undecided() && len(m.unconfirmed()) > 0: // by what one party alone told; at the door it shows
+	case m.unbacked(): // by what one party alone told; at the door it shows
 		return m.loseAs(sp, keys, LossCharter, dialogue.SeatID{})
 	case !m.awaitsCharter() && (me.Replacing || m.comesBack(c) && me.Lost == dialogue.LossCard):
 		return m.loseAs(sp, keys, LossNewCard, dialogue.SeatID{})

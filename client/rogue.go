@@ -20,10 +20,10 @@ import (
 // Ways say, and the rest are moves that a simulation calls. It is built with
 // the tag rogue alone.
 type Rogue struct {
-	c *Client
+	c    *Client
+	ways Ways
 
 	mu   sync.Mutex
-	ways Ways
 	loot []*channel.Loot // of others' cells
 }
 
@@ -38,19 +38,6 @@ type Ways struct {
 
 // NewRogue makes a rogue of a client that does not run yet.
 func NewRogue(c *Client, w Ways) *Rogue { return &Rogue{c: c, ways: w} }
-
-// Set changes its ways.
-func (r *Rogue) Set(w Ways) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ways = w
-}
-
-func (r *Rogue) now() Ways {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.ways
-}
 
 // Run is Client.Run for it.
 func (r *Rogue) Run(ctx context.Context) {
@@ -92,7 +79,7 @@ func (r *Rogue) Sync(ctx context.Context) error {
 
 func (r *Rogue) run(ctx context.Context, m *member) {
 	var loops sync.WaitGroup
-	read := func(ctx context.Context) error { return r.readOnce(ctx, m) }
+	read := func(ctx context.Context) error { return r.read(ctx, m, time.Second) }
 	look := func(ctx context.Context) error { return r.look(ctx, m) }
 	for _, f := range []func(context.Context) error{read, m.pushOnce, look, m.filesOnce, m.expireOnce, m.destroyOnce} {
 		loops.Go(func() { m.loop(ctx, f) })
@@ -115,9 +102,7 @@ func (r *Rogue) look(ctx context.Context, m *member) error {
 	return nil
 }
 
-// readOnce is member.readOnce, but that it spies.
-func (r *Rogue) readOnce(ctx context.Context, m *member) error { return r.read(ctx, m, time.Second) }
-
+// read is member.turn, but that it spies.
 func (r *Rogue) read(ctx context.Context, m *member, wait time.Duration) error {
 	m.mu.Lock()
 	if m.log == nil {
@@ -163,7 +148,7 @@ func (r *Rogue) spy(m *member, box *relay.Box, page relay.Page) {
 
 // proceed is member.proceed after its own fashion.
 func (r *Rogue) proceed(m *member) error {
-	w := r.now()
+	w := r.ways
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.caughtUp || m.log == nil {
@@ -194,15 +179,7 @@ func (r *Rogue) proceed(m *member) error {
 			return err
 		}
 	}
-	if m.somethingToMake() {
-		if err := m.update(m.make); err != nil {
-			return err
-		}
-	}
-	if it, _ := m.next(); it != nil {
-		m.toPost.ring()
-	}
-	return nil
+	return m.makeDue()
 }
 
 // pervert makes of what a chore made what the ways say. m.mu is held since.
@@ -262,18 +239,12 @@ func (m *member) stageAny(sp *vault.Space, r dialogue.Room, content mls.CommitCo
 	if err != nil {
 		return err
 	}
-	seen, err := m.log.View(room, p)
+	it, err := m.commitItem(r, minute, p)
 	if err != nil {
 		return err
 	}
-	said := m.commitOf(seen, r, minute)
-	it := &item{Kind: itemCommit, Room: r, Commit: &commitItem{Content: *said, Message: p.Message, Welcome: p.Welcome}}
-	if r == dialogue.Plenary && !withhold {
-		for _, a := range said.Adds {
-			if x := m.state.Seat(a.Seat); x != nil {
-				it.Commit.To = append(it.Commit.To, m.welcomesGo([]dialogue.Added{a})...)
-			}
-		}
+	if withhold {
+		it.Commit.To = nil
 	}
 	return m.queueHandshake(sp, delta, it)
 }

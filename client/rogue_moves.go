@@ -67,7 +67,7 @@ func (r *Rogue) Commit(room dialogue.Room, removes ...dialogue.SeatID) error {
 		if err := m.stageAny(sp, room, content, mls.Spoil{}, false); err != nil {
 			return err
 		}
-		return m.make(sp) // or an honest rule of its own client would give it up
+		return m.make(sp) // at once: what it reads next may make another's count
 	})
 }
 
@@ -173,50 +173,51 @@ func (r *Rogue) post(ctx context.Context, m *member, box *relay.Box, cell *relay
 // Destroy asks the relay to destroy the box that lives, and all that it knows of
 // before. It opens the box that lives with no idle days, too, and destroys that.
 func (r *Rogue) Destroy(ctx context.Context) error {
-	for _, m := range r.c.all() {
-		m.mu.Lock()
-		if err := m.seated(); err != nil {
-			m.mu.Unlock()
-			return err
-		}
-		t := m.acct.Terms
-		live := m.log.BoxKey()
-		boxes := []*relay.Box{live.Box(t.Retention, t.Idle)}
-		err := m.view(func(sp *vault.Space) error {
-			for p, err := range scan(sp, []byte(keyOld), scanOptions{}) {
-				if err != nil {
-					return err
-				}
-				var old oldBox
-				if err := wire.Unmarshal(p.Value, &old, 1<<10); err != nil {
-					return err
-				}
-				key, err := relay.BoxKeyFrom(old.Key[:])
-				if err != nil {
-					return err
-				}
-				boxes = append(boxes, key.Box(t.Retention, t.Idle))
-			}
-			return nil
-		})
-		m.mu.Unlock()
-		if err != nil {
-			return err
-		}
-		at, err := m.relay()
-		if err != nil {
-			return err
-		}
-		loose := live.Box(t.Retention, 0)
-		if err := r.post(ctx, m, loose, new(relay.Cell)); err != nil {
-			return err
-		}
-		at.Destroy(ctx, loose) // whatever comes of it
-		for _, b := range boxes {
-			at.Destroy(ctx, b)
-		}
+	m := r.c.only()
+	if m == nil {
+		return ErrNotSeated
+	}
+	loose, boxes, err := m.boxesToDestroy()
+	if err != nil {
+		return err
+	}
+	if err := r.post(ctx, m, loose, new(relay.Cell)); err != nil {
+		return err
+	}
+	at, err := m.relay()
+	if err != nil {
+		return err
+	}
+	for _, b := range append(boxes, loose) {
+		at.Destroy(ctx, b) // whatever comes of it
 	}
 	return nil
+}
+
+// boxesToDestroy are the box that lives, with no idle days and as it is, and
+// those before.
+func (m *member) boxesToDestroy() (loose *relay.Box, boxes []*relay.Box, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.seated(); err != nil {
+		return nil, nil, err
+	}
+	t, live := m.acct.Terms, m.log.BoxKey()
+	boxes = []*relay.Box{live.Box(t.Retention, t.Idle)}
+	err = m.view(func(sp *vault.Space) error {
+		for old, err := range eachOldBox(sp) {
+			if err != nil {
+				return err
+			}
+			key, err := relay.BoxKeyFrom(old.Key[:])
+			if err != nil {
+				return err
+			}
+			boxes = append(boxes, key.Box(t.Retention, t.Idle))
+		}
+		return nil
+	})
+	return live.Box(t.Retention, 0), boxes, err
 }
 
 // Accuse posts at its own door, as if it could not follow, and names others.
@@ -245,16 +246,10 @@ func (r *Rogue) UseCard(text string) error {
 		return err
 	}
 	return r.act(func(m *member, sp *vault.Space) error {
-		_, door, sig, err := newPlace()
+		_, content, _, err := m.c.newPost(k, m.state.RulesHash())
 		if err != nil {
 			return err
 		}
-		kp, _, err := mls.NewKeyPackage(Suite, k.seat[:], sig, lifetime(m.c.opt.Now()))
-		if err != nil {
-			return err
-		}
-		p := dialogue.Post{Seat: k.seat, KeyPackage: hashOf(kp.Marshal()), Door: door, Rules: m.state.RulesHash()}
-		content := wire.Marshal(posted{Signed: p.Sign(k.signer()), Package: kp.Marshal()})
 		return m.queueParcel(sp, parcelItem{Box: k.boxKey(), Days: cardDays}, channel.ParcelPost, content)
 	})
 }

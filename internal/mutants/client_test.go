@@ -33,7 +33,7 @@ var ofClient = []mutant{
 	{"§5 who comes in while one party alone speaks has a right clock", "dialogue/time.go",
 		"append(slices.Clone(s.Claims), s.LogTime)", "[]uint64{s.LogTime}", unit("client", "TestJoinWhileTimeStandsStill")},
 	{"§3 no commit is made before newcomers have their charter", "client/chores.go",
-		" || m.owesCharter()", "", unit("client", "TestCharterFirst")},
+		" || m.state.OwesCharter()", "", unit("client", "TestCharterFirst")},
 	{"§3 a charter holds once two parties gave the same", "client/charter.go",
 		"vouched >= 2", "vouched >= 0", unit("client", "TestFalseCharter")},
 	{"§3 an older copy never writes", "client/read.go",
