@@ -21,9 +21,8 @@ type plot struct {
 	rogue *rogue
 	how   *strategy
 
-	aged    string // whose vault is an older copy
-	invited int
-	cards   map[string]string // by name: cards that were not used yet
+	guests
+	aged    string            // whose vault is an older copy
 	made    map[string]string // by name: cards of the rogue's
 	said    map[string]line   // by text: what honest people said
 	dates   map[string]client.Insight
@@ -55,7 +54,7 @@ func conspire(w *World, how *strategy, as role) *plot {
 	ruth, halden, corin := table(w)
 	mira := w.Invite(ruth, 1, "Mira")
 	w.Until("North has a room", func() bool { return len(mira.Dialogue().Rooms) == 2 && mira.Dialogue().Rooms[1].CanWrite })
-	d := &plot{World: w, how: how, cards: map[string]string{}, made: map[string]string{}, said: map[string]line{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}}
+	d := &plot{World: w, how: how, guests: guests{cards: map[string]string{}}, made: map[string]string{}, said: map[string]line{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}}
 	for _, p := range w.People {
 		d.ids[p.Name] = p.Dialogue().Me.ID
 	}
@@ -157,22 +156,8 @@ func (d *plot) speakAs(p *Person, mark string) {
 
 func (d *plot) invite() {
 	if p := d.anybody(); p != nil {
-		d.inviteAs(p, dialogue.SideID(1+d.Rand.IntN(2)))
+		d.inviteTo(p, dialogue.SideID(1+d.Rand.IntN(2)))
 	}
-}
-
-// inviteAs has somebody make a card for a guest, who will use it. It gives no
-// name where that is not for that person to do.
-func (d *plot) inviteAs(p *Person, side dialogue.SideID) (name string) {
-	name = fmt.Sprintf("Guest %d", d.invited)
-	card, _, err := p.Client.Invite(context.Background(), p.ID(), client.InviteOptions{Side: side, Name: name})
-	if err != nil {
-		return ""
-	}
-	d.invited++
-	d.cards[name] = card
-	d.Person(name)
-	return name
 }
 
 // people do what they are asked: they use cards, approve, send again what came
@@ -180,11 +165,7 @@ func (d *plot) inviteAs(p *Person, side dialogue.SideID) (name string) {
 func (d *plot) people() {
 	ctx := context.Background()
 	for _, p := range d.People {
-		if card := d.cards[p.Name]; card != "" {
-			if _, _, err := p.Join(ctx, card); err == nil {
-				delete(d.cards, p.Name)
-			}
-		}
+		d.useCard(p)
 		if len(p.Dialogues()) == 0 {
 			continue
 		}
@@ -194,13 +175,7 @@ func (d *plot) people() {
 			case client.TaskApprove:
 				p.Approve(ctx, p.ID(), t.Seat.ID) // whether it can is its business
 			case client.TaskBack:
-				for r := range dialogue.Room(3) {
-					for _, m := range p.lines(r) {
-						if m.State == client.StateBack {
-							p.SendAgain(ctx, p.ID(), m.ID)
-						}
-					}
-				}
+				p.sendAgain()
 			}
 		}
 		for _, c := range x.Charters {

@@ -147,7 +147,7 @@ func (d *plot) getOn() {
 
 	d.settle("somebody can invite", func() bool {
 		return slices.ContainsFunc(d.seated(), func(p *Person) bool {
-			return d.inviteAs(p, 1) != "" || d.inviteAs(p, 2) != ""
+			return d.inviteTo(p, 1) != "" || d.inviteTo(p, 2) != ""
 		})
 	})
 	guest := d.People[len(d.People)-1]
@@ -170,7 +170,7 @@ func (d *plot) getOn() {
 	})
 	if d.vetoes(guest) && d.empty(d.partyOfRogue()) { // that side has to agree, so it needs a seat first
 		d.settle("somebody can invite for "+d.rogue.Name, func() bool {
-			return slices.ContainsFunc(d.seated(), func(p *Person) bool { return d.inviteAs(p, d.sideOfRogue()) != "" })
+			return slices.ContainsFunc(d.seated(), func(p *Person) bool { return d.inviteTo(p, d.sideOfRogue()) != "" })
 		})
 	}
 	d.settle(guest.Name+" is seated at last", seated)
@@ -195,11 +195,15 @@ func (d *plot) waits(p *Person) bool {
 // the room or went where nobody followed, does not say yes. That is its right
 // while it sits.
 func (d *plot) vetoes(guest *Person) bool {
-	rogue, in := d.rogue.Insight()
-	if others, _ := d.anybody().Insight(); in && rogue.Authenticator == others.Authenticator {
+	seated := d.seated()
+	if len(seated) == 0 {
 		return false
 	}
-	return slices.ContainsFunc(d.anybody().Dialogue().Seats, func(s client.Seat) bool {
+	rogue, in := d.rogue.Insight()
+	if others, _ := seated[0].Insight(); in && rogue.Authenticator == others.Authenticator {
+		return false
+	}
+	return slices.ContainsFunc(seated[0].Dialogue().Seats, func(s client.Seat) bool {
 		return s.Name == guest.Name && slices.Equal(s.Missing, []string{d.partyOfRogue()})
 	})
 }

@@ -33,6 +33,34 @@ func (w *World) quiet(r *rogue) {
 	}
 }
 
+// haveJust: these lines and no others are in the plenary, for all of them.
+func (w *World) haveJust(lines []string, people ...*Person) {
+	w.T.Helper()
+	for _, p := range people {
+		if l := p.said(0); !slices.Equal(l, lines) {
+			w.T.Errorf("%s reads %q", p.Name, l)
+		}
+	}
+}
+
+// removes asks for a rogue's removal.
+func (p *Person) removes(r *rogue) {
+	p.W.T.Helper()
+	if err := p.Remove(context.Background(), p.ID(), p.Seat(r.Name).ID); err != nil {
+		p.W.T.Fatal(err)
+	}
+}
+
+// gone: a rogue was removed, for all who stay, and they go on.
+func (w *World) gone(r *rogue, stay ...*Person) {
+	w.T.Helper()
+	for _, p := range stay {
+		w.Until(p.Name+" sees it gone", func() bool { return p.Seat(r.Name).Status == dialogue.Removed })
+	}
+	w.told(stay[len(stay)-1], "It has gone.", stay[:len(stay)-1]...)
+	w.quiet(r)
+}
+
 // TestForgedGenerations: a member speaks on another's next generations, whose
 // keys it can derive. Nobody is shown that, and what the other says after it
 // arrives.
@@ -47,11 +75,7 @@ func TestForgedGenerations(t *testing.T) {
 			})
 		}
 		w.told(corin, "Mine.", ruth, halden)
-		for _, p := range []*Person{ruth, corin} {
-			if l := p.said(0); !slices.Equal(l, []string{"Ruth: Before.", "Corin: Mine."}) {
-				t.Errorf("%s reads %q", p.Name, l)
-			}
-		}
+		w.haveJust([]string{"Ruth: Before.", "Corin: Mine."}, ruth, corin)
 		w.quiet(r)
 	})
 }
@@ -72,11 +96,7 @@ func TestSealedAgain(t *testing.T) {
 		mira := w.Invite(ruth, 1, "Mira") // another box
 		again()
 		w.told(corin, "After all that.", ruth, halden, mira)
-		for _, p := range []*Person{ruth, corin} {
-			if l := p.said(0); !slices.Equal(l, []string{"Ruth: Once.", "Corin: After all that."}) {
-				t.Errorf("%s reads %q", p.Name, l)
-			}
-		}
+		w.haveJust([]string{"Ruth: Once.", "Corin: After all that."}, ruth, corin)
 		w.quiet(r)
 	})
 }
@@ -160,18 +180,12 @@ func TestAheadOfItsRemoval(t *testing.T) {
 		w.Until("both are told of the attempt", func() bool {
 			return ruth.alarmed(client.AlarmAttempt, "Halden") && corin.alarmed(client.AlarmAttempt, "Halden")
 		})
-		if err := ruth.Remove(context.Background(), ruth.ID(), ruth.Seat("Halden").ID); err != nil {
-			t.Fatal(err)
-		}
+		ruth.removes(r)
 		for range 10 {
 			r.moves().Commit(dialogue.Plenary) // refused once it is out
 			time.Sleep(time.Second)
 		}
-		for _, p := range []*Person{ruth, corin} {
-			w.Until(p.Name+" sees Halden gone", func() bool { return p.Seat("Halden").Status == dialogue.Removed })
-		}
-		w.told(corin, "He has gone.", ruth)
-		w.quiet(r)
+		w.gone(r, ruth, corin)
 	})
 }
 
@@ -188,14 +202,8 @@ func TestNamesInMasses(t *testing.T) {
 			time.Sleep(time.Minute)
 			r.moves().Accuse(accused...) // refused while it is out
 		}
-		if err := ruth.Remove(context.Background(), ruth.ID(), ruth.Seat("Halden").ID); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range []*Person{ruth, corin} {
-			w.Until(p.Name+" sees Halden gone", func() bool { return p.Seat("Halden").Status == dialogue.Removed })
-		}
-		w.told(corin, "He has gone.", ruth)
-		w.quiet(r)
+		ruth.removes(r)
+		w.gone(r, ruth, corin)
 	})
 }
 
@@ -210,11 +218,7 @@ func TestTwin(t *testing.T) {
 			w.Until(p.Name+" reads one", func() bool { return len(p.said(0)) == 2 })
 		}
 		w.told(corin, "After.", ruth, halden)
-		for _, p := range []*Person{ruth, corin} {
-			if l := p.said(0); !slices.Equal(l, []string{"Ruth: Before.", "Halden: One.", "Corin: After."}) {
-				t.Errorf("%s reads %q", p.Name, l)
-			}
-		}
+		w.haveJust([]string{"Ruth: Before.", "Halden: One.", "Corin: After."}, ruth, corin)
 		w.quiet(r)
 	})
 }

@@ -106,7 +106,7 @@ func useCards(d *plot) {
 	if d.invited >= 3 {
 		return
 	}
-	name := d.inviteAs(r.Person, dialogue.SideID(1+d.Rand.IntN(2)))
+	name := d.inviteTo(r.Person, dialogue.SideID(1+d.Rand.IntN(2)))
 	if name == "" {
 		return
 	}

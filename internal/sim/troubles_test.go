@@ -17,16 +17,15 @@ import (
 // cards, consents, removals, departures, crashes, on a bad network.
 type drama struct {
 	*World
-	invited int
-	cards   map[string]string // by name: cards that were not used yet
-	said    map[string]string // who said a line
-	gone    map[string]bool   // who left, or is to be removed
+	guests
+	said map[string]string // who said a line
+	gone map[string]bool   // who left, or is to be removed
 }
 
 func TestTroubles(t *testing.T) {
 	several(t, 200, func(w *World) {
 		table(w)
-		d := &drama{World: w, cards: map[string]string{}, said: map[string]string{}, gone: map[string]bool{}}
+		d := &drama{World: w, guests: guests{cards: map[string]string{}}, said: map[string]string{}, gone: map[string]bool{}}
 		w.Faults(Faults{Refuse: 20, Cut: 20, Corrupt: 10, Delay: 50, Repeat: 50})
 		for i := range 60 {
 			d.step(i)
@@ -54,7 +53,7 @@ func (d *drama) step(i int) {
 	case n < 9:
 		d.speak(i)
 	case n < 12 && d.invited < 4:
-		d.invite(ctx)
+		d.inviteTo(d.anybody(), dialogue.SideID(1+d.Rand.IntN(2))) // chores has the card used
 	case n == 12:
 		d.remove(ctx)
 	case n == 13:
@@ -81,27 +80,10 @@ func (d *drama) speak(i int) {
 	}
 }
 
-// invite has the convenor or a head make a card; chores has it used.
-func (d *drama) invite(ctx context.Context) {
-	p := d.anybody()
-	side := dialogue.SideID(1 + d.Rand.IntN(2))
-	name := fmt.Sprintf("Guest %d", d.invited)
-	card, _, err := p.Client.Invite(ctx, p.ID(), client.InviteOptions{Side: side, Name: name})
-	if err == nil {
-		d.invited++
-		d.cards[name] = card
-		d.Person(name)
-	}
-}
-
 // chores is what people do whenever they are asked.
 func (d *drama) chores(ctx context.Context) {
 	for _, p := range d.People {
-		if card := d.cards[p.Name]; card != "" {
-			if _, _, err := p.Join(ctx, card); err == nil {
-				delete(d.cards, p.Name)
-			}
-		}
+		d.useCard(p)
 		if len(p.Dialogues()) == 0 {
 			continue
 		}
@@ -112,14 +94,8 @@ func (d *drama) chores(ctx context.Context) {
 					d.T.Errorf("%s approves: %v", p.Name, err)
 				}
 			case client.TaskBack:
-				for r := range dialogue.Room(3) {
-					for _, m := range p.lines(r) {
-						if m.State == client.StateBack {
-							if err := p.SendAgain(ctx, p.ID(), m.ID); err != nil {
-								d.T.Errorf("%s sends again: %v", p.Name, err)
-							}
-						}
-					}
+				for _, err := range p.sendAgain() {
+					d.T.Errorf("%s sends again: %v", p.Name, err)
 				}
 			}
 		}
