@@ -24,6 +24,7 @@ const (
 	ParcelReturn  ParcelKind = 4 // a signed return and its key package, at a door
 
 	ParcelFounding ParcelKind = 5 // a room founded again, at a door
+	ParcelWitness  ParcelKind = 6 // a signed witness, beside a Welcome
 )
 
 // A Parcel is one whole parcel.

@@ -56,7 +56,7 @@ func (m *member) chores() error {
 	}
 	return m.update(func(sp *vault.Space) error {
 		m.seen = map[string]bool{}
-		for _, do := range []func(*vault.Space) error{m.report, m.tellReturns, m.stayAwake, m.renew, m.commitDue, m.vouch, m.foundRoom, m.sayLost, m.keepRoom} {
+		for _, do := range []func(*vault.Space) error{m.report, m.tellReturns, m.stayAwake, m.renew, m.commitDue, m.vouch, m.putWitnesses, m.foundRoom, m.sayLost, m.keepRoom} {
 			if err := do(sp); err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func (m *member) chores() error {
 // do: most of the time there is not, and a transaction would be for nothing.
 func (m *member) anyChore() bool {
 	me := m.me()
-	if len(m.acct.Due) > 0 || m.owesLost() || len(m.state.Due()) > 0 || len(m.state.At(me.ID, m.c.minute()).MayGo()) > 0 {
+	if len(m.acct.Due) > 0 || m.owesLost() || m.owesWitness() || len(m.state.Due()) > 0 || len(m.state.At(me.ID, m.c.minute()).MayGo()) > 0 {
 		return true
 	}
 	for r := range dialogue.Room(maxRooms) {

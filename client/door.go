@@ -46,7 +46,7 @@ type doorWatch struct {
 func (m *member) readDoors(ctx context.Context, all bool) error {
 	m.knocking.Lock()
 	defer m.knocking.Unlock()
-	if err := m.readOwnDoor(ctx); err != nil {
+	if err := errors.Join(m.readOwnDoor(ctx), m.readBeside(ctx, all)); err != nil {
 		return err
 	}
 	m.mu.Lock()

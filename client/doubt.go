@@ -141,6 +141,7 @@ const (
 	NoteOther
 	NoteVanished
 	NoteFoundedAgain // By founded the room again, without Seat
+	NoteElsewhere    // By says that one was let in elsewhere
 )
 
 // alarmKinds are the lines that are alarms.
@@ -148,6 +149,7 @@ var alarmKinds = map[dialogue.NoteKind]AlarmKind{
 	dialogue.NoteAttempt: AlarmAttempt, dialogue.NoteCharter: AlarmCharter,
 	NoteContradicted: AlarmContradicted, NoteStopped: AlarmStopped,
 	NoteShorter: AlarmShorter, NoteOther: AlarmOther, NoteVanished: AlarmVanished,
+	NoteElsewhere: AlarmElsewhere,
 }
 
 // IsAlarm tells whether a line is an alarm.

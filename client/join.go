@@ -243,7 +243,7 @@ func (c *Client) post(k *card, got *cardBoxReading, former *member) (*member, er
 	}
 	acct := account{
 		Title: defaultTitle(got.offer.Sides), Standing: StandingWaiting, Relay: k.address, Me: k.seat, Door: p.Door,
-		Terms: termsOf(got.offer.Rules), NextSeq: 1,
+		Terms: termsOf(got.offer.Rules), NextSeq: 1, Witness: secrets.SignatureKey().Bytes(),
 		Joining: &joining{Card: k.String(), Offer: got.raw, Secrets: secrets.Marshal(), Post: p.Hash(), At: c.minute()},
 	}
 	if former != nil {
@@ -283,7 +283,7 @@ func (m *member) await(ctx context.Context, seen uint64, wait time.Duration) (ui
 		return at, m.refuse()
 	}
 	for _, w := range got.welcomes {
-		if done, err := m.enterWith(w, j); done || err != nil {
+		if done, err := m.enterWith(w, k, j); done || err != nil {
 			return at, err
 		}
 	}
@@ -300,7 +300,7 @@ func (m *member) await(ctx context.Context, seen uint64, wait time.Duration) (ui
 }
 
 // enterWith joins the plenary with a Welcome, if it is one for this seat.
-func (m *member) enterWith(welcome []byte, j *joining) (bool, error) {
+func (m *member) enterWith(welcome []byte, k *card, j *joining) (bool, error) {
 	secrets, err := mls.ParseKeyPackageSecrets(j.Secrets)
 	if err != nil {
 		return false, err
@@ -321,7 +321,9 @@ func (m *member) enterWith(welcome []byte, j *joining) (bool, error) {
 		if err := m.dropAll(sp, func(it *item) bool { return it.Kind == itemParcel }); err != nil {
 			return err
 		}
-		return m.enter(sp, group)
+		p := place{Package: hashOf(secrets.KeyPackage().Marshal()), Beside: parcelItem{Box: k.boxKey(), Days: cardDays}, Card: k.public()}
+		p.Keys = [][]byte{secrets.SignatureKey().Bytes()}
+		return m.enter(sp, group, p)
 	})
 	m.toPost.ring()
 	return err == nil, err

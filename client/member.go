@@ -53,6 +53,9 @@ type member struct {
 	doors      map[doorKey]*doorWatch
 	told       map[dialogue.Hash]bool        // returns that the room was told of, by their key packages
 	door       *watch                        // one's own, while one waits there
+	beside     *watch                        // of where one's Welcome lay, while one looks for witnesses
+	witnesses  []*dialogue.SignedWitness     // that one heeds, on the way back
+	passedOver bool                          // a Welcome was, for lack of one
 	endWait    context.CancelFunc            // ends the wait there
 	foundings  map[dialogue.SeatID]*judged   // of the room, again, by founder
 	former     *dialogue.State               // known before the founding that was accepted
@@ -103,6 +106,10 @@ type account struct {
 	Group      []byte      // id of the plenary's group, as one was in it last
 	Refounding *refounding // the founding again that counts here
 
+	Witness []byte // private signature key with which one took one's seat, for witnesses
+	Place   place
+	LetIn   []letIn // who was never heard since
+
 	Doubts  doubts
 	Changes changes
 	Head    uint64 // of the box that the log stands in, as far as the relay ever showed
@@ -146,6 +153,7 @@ const (
 	keyHeld      = "h" // + number: entries that wait for the charter, or for its confirmation
 	keyPast      = "y" // + hash: a skeleton that differs from the one taken
 	keyConfirmed = "e" // the skeleton that one had before a charter that nobody confirmed yet
+	keyBefore    = "n" // the skeleton that one knew for sure before a Welcome
 	keyPackages  = "k" // + room + seat: key package left in the log, or, for the plenary, at the seat's door
 	keySecrets   = "x" // + ref: secrets of one's own key packages
 	keyCard      = "d" // + seat: a card one made
@@ -396,7 +404,8 @@ func (c *Client) Start(ctx context.Context, o StartOptions) (ID, error) {
 	if err != nil {
 		return "", err
 	}
-	acct := account{Title: o.Title, Standing: StandingIn, Relay: o.Relay.String(), Me: me, Door: door, Terms: termsOf(o.Rules), NextSeq: 1, Group: group.GroupID()}
+	acct := account{Title: o.Title, Standing: StandingIn, Relay: o.Relay.String(), Me: me, Door: door, Terms: termsOf(o.Rules), NextSeq: 1, Group: group.GroupID(),
+		Witness: sig.Bytes()}
 	log, delta, err := channel.Found(group, acct.Terms.config())
 	if err != nil {
 		return "", err

@@ -38,7 +38,7 @@ func (m *member) undecided() bool {
 // chosen, or one that nobody else has confirmed, for a while: who is there answers
 // at once.
 func (m *member) holdsBack() bool {
-	return m.contested() || m.inDoubt() || m.unbacked() && m.c.minute() < m.acct.Told+doubtWait
+	return m.contested() || m.inDoubt() || m.unbacked() && m.elsewhere() || m.unbacked() && m.c.minute() < m.acct.Told+doubtWait
 }
 
 // unbacked tells whether somebody has still to confirm the past taken.

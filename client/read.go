@@ -192,7 +192,7 @@ func (m *member) commitEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry
 				return err
 			}
 		}
-		return m.follow(sp, got, own, e)
+		return m.follow(sp, got, own, e, nil)
 	}
 	next, notes := dialogue.Apply(m.state, e)
 	for _, n := range notes {
@@ -212,14 +212,18 @@ func (m *member) commitEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry
 			return m.keep(sp, next, notes, got.Place, e)
 		}
 	}
+	var to []parcelItem
+	if e.Room == dialogue.Plenary {
+		to = m.welcomesGo(e.Commit.Adds)
+	}
 	if err := m.keep(sp, next, notes, got.Place, e); err != nil {
 		return err
 	}
-	return m.follow(sp, got, own, e)
+	return m.follow(sp, got, own, e, to)
 }
 
-// follow enters a commit's epoch.
-func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialogue.Entry) error {
+// follow enters a commit's epoch. to is where the plenary's Welcomes go.
+func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialogue.Entry, to []parcelItem) error {
 	room := e.Room
 	var delta channel.Delta
 	var removed bool
@@ -261,6 +265,7 @@ func (m *member) follow(sp *vault.Space, got *channel.Got, own *ownCell, e dialo
 		}
 	}
 	if room == dialogue.Plenary && len(e.Commit.Adds) > 0 && !m.awaitsCharter() {
+		m.noteLetIn(e.Commit, to)
 		if err := sp.Put(numbered(keySkeleton, m.log.Epoch()), m.state.Marshal()); err != nil {
 			return err
 		}

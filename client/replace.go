@@ -150,7 +150,7 @@ func (m *member) joinAnew(k *card, acct account, content []byte) error {
 		if err := m.dropAll(sp, func(it *item) bool { return !it.isSay() && !it.isWelcome(m) }); err != nil {
 			return err
 		}
-		m.acct.Standing, m.acct.Joining, m.acct.Door = StandingWaiting, acct.Joining, acct.Door
+		m.acct.Standing, m.acct.Joining, m.acct.Door, m.acct.Witness = StandingWaiting, acct.Joining, acct.Door, acct.Witness
 		m.acct.Relay, m.acct.Terms, m.acct.Away, m.acct.Pasts = acct.Relay, acct.Terms, nil, nil
 		m.cardSeen = 0
 		return m.queueParcel(sp, parcelItem{Box: k.boxKey(), Days: cardDays}, channel.ParcelPost, content)

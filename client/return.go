@@ -24,14 +24,15 @@ type LossReason uint8
 
 // The reasons.
 const (
-	LossOlder    LossReason = 1 // it is an older copy: it lacks something that was written with it
-	LossMissed   LossReason = 2 // the relay no longer has what was said meanwhile
-	LossLeftOut  LossReason = 3 // what somebody did can't be opened here
-	LossSlept    LossReason = 4
-	LossReplaced LossReason = 5 // another copy of this vault has taken the place
-	LossWelcome  LossReason = 6 // it was let in, and what it was let in with does not open, or never came
-	LossCharter  LossReason = 7 // the past that one was told does not lead to the present
-	LossNewCard  LossReason = 8 // the seat was given to a new card: this computer was said to be lost
+	LossOlder     LossReason = 1 // it is an older copy: it lacks something that was written with it
+	LossMissed    LossReason = 2 // the relay no longer has what was said meanwhile
+	LossLeftOut   LossReason = 3 // what somebody did can't be opened here
+	LossSlept     LossReason = 4
+	LossReplaced  LossReason = 5 // another copy of this vault has taken the place
+	LossWelcome   LossReason = 6 // it was let in, and what it was let in with does not open, or never came
+	LossCharter   LossReason = 7 // the past that one was told does not lead to the present
+	LossNewCard   LossReason = 8 // the seat was given to a new card: this computer was said to be lost
+	LossElsewhere LossReason = 9 // it was let in elsewhere than the others say
 )
 
 // A LostError is the Problem of a dialogue that is lost.
@@ -54,6 +55,8 @@ func (e *LostError) Error() string {
 		return "another copy of this vault is in use"
 	case LossNewCard:
 		return "a new card took this seat"
+	case LossElsewhere:
+		return "this seat was let in to a room that the others are not in"
 	case LossWelcome:
 		return "what this seat was let in with can't be opened"
 	}
@@ -70,6 +73,7 @@ type away struct {
 	Keys   [][]byte   // private signature keys that the room may hold for the seat, the latest last
 	Posts  []doorPost // of which none was taken up yet, the latest last
 	Vain   uint8      // Welcomes that did not open and were answered at once
+	Heed   heeded     // whose witness a Welcome needs
 }
 
 // A doorPost is what lies at one's own door, with the secrets for its answer.
@@ -115,6 +119,9 @@ func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossRe
 		if err := m.forgetFoundings(sp); err != nil {
 			return err
 		}
+	}
+	if err := m.unblame(sp, func(_ uint64, r *record) bool { return r.Note == NoteElsewhere }); err != nil {
+		return err
 	}
 	if m.acct.Unsure { // who was blamed was by what one does not know for right
 		if err := m.unblame(sp, func(seq uint64, r *record) bool {
@@ -177,6 +184,7 @@ func (a *away) holdKeys(keys []*mls.SignatureKey) {
 func (m *member) leaveLog(sp *vault.Space) error {
 	m.acct.Standing, m.acct.Awaits, m.log = StandingLost, false, nil
 	m.acct.Adding = [maxRooms]addition{}
+	m.acct.Place, m.acct.LetIn = place{}, nil
 	m.caughtUp, m.door, m.doors = false, nil, map[doorKey]*doorWatch{}
 	for _, prefix := range []string{keyChannel, keyHeld, keyPast, keySecrets, keyPackages, keySkeleton} {
 		if err := sp.DeletePrefix([]byte(prefix)); err != nil {
@@ -312,7 +320,8 @@ func (m *member) knockOnce() error {
 }
 
 // Return posts at one's door now, where one has lost the room. Where one is in
-// it, there is nothing to do.
+// it, it leaves if somebody says that one was let in elsewhere; otherwise there
+// is nothing to do.
 func (c *Client) Return(ctx context.Context, id ID) error {
 	m, err := c.member(id)
 	if err != nil {
@@ -320,7 +329,18 @@ func (c *Client) Return(ctx context.Context, id ID) error {
 	}
 	m.mu.Lock()
 	standing := m.acct.Standing
+	leaves := standing == StandingIn && m.elsewhere()
+	if leaves {
+		err = m.update(m.leavePlace)
+	}
 	m.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case leaves:
+		m.toRead.ring()
+		return offline(m.push(ctx))
+	}
 	switch standing {
 	case StandingIn:
 		return nil
@@ -352,6 +372,8 @@ func (m *member) awaitDoor(ctx context.Context, wait time.Duration) error {
 			return m.returnWith(p.Content)
 		case channel.ParcelFounding:
 			return m.sawFounding(p.Content)
+		case channel.ParcelWitness:
+			return m.sawHeeded(p.Content)
 		}
 		return nil
 	})
@@ -387,7 +409,8 @@ func (m *member) returnWith(welcome []byte) error {
 		}
 		key := secrets.SignatureKey().Bytes()
 		group, by, err := mls.JoinBy(welcome, secrets)
-		if err == nil && !m.rightWelcome(group, by) {
+		pkg := hashOf(secrets.KeyPackage().Marshal())
+		if err == nil && (!m.rightWelcome(group, by) || !m.witnessed(group, pkg)) {
 			return nil
 		}
 		if err != nil || group.Suite() != Suite {
@@ -407,7 +430,7 @@ func (m *member) returnWith(welcome []byte) error {
 			if err := m.dropAll(sp, m.isKnock); err != nil {
 				return err
 			}
-			return m.enter(sp, group)
+			return m.enter(sp, group, place{Package: pkg, Beside: parcelItem{Box: m.acct.Door, Days: doorDays}, Keys: append(slices.Clone(a.Keys), key)})
 		})
 	}
 	return nil
@@ -425,7 +448,10 @@ func (m *member) waitedInVain() error {
 }
 
 // enter begins the log at a Welcome's epoch. The charter is still to come.
-func (m *member) enter(sp *vault.Space, group *mls.Group) error {
+func (m *member) enter(sp *vault.Space, group *mls.Group, p place) error {
+	if err := m.cameTo(sp, p, group); err != nil {
+		return err
+	}
 	log, delta, err := channel.Enter(group, m.acct.Terms.config())
 	if err != nil {
 		return err

@@ -243,6 +243,7 @@ const (
 	AlarmShorter      AlarmKind = "shorter"      // the relay has less than it had
 	AlarmOther        AlarmKind = "other"        // the relay gives something else than it gave
 	AlarmVanished     AlarmKind = "vanished"     // the relay lost something before its time
+	AlarmElsewhere    AlarmKind = "elsewhere"    // a seat says that this one was let in to another room than the others are in
 )
 
 // A Message is a line in a room: somebody's words, a file, or a notice by

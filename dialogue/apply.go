@@ -172,7 +172,7 @@ func (f *fold) open() {
 	for _, name := range o.Sides {
 		f.s.Sides = append(f.s.Sides, Side{Name: name})
 	}
-	f.s.Seats = []Seat{{ID: o.Convenor, Name: o.Name, Role: Convenor, Status: In, Doors: []Key{o.Door}, Key: o.Key}}
+	f.s.Seats = []Seat{{ID: o.Convenor, Name: o.Name, Role: Convenor, Status: In, Doors: []Key{o.Door}, Key: o.Key, Witness: o.Key}}
 	f.heard()
 	f.s.LastCommit, f.s.Seats[0].Since = f.s.LogTime, f.s.LogTime
 	f.note(NoteOpened, o.Convenor, o)

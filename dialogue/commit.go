@@ -182,7 +182,7 @@ func (f *fold) carryOut(c *Commit) {
 			f.backIn(x, a)
 			continue
 		}
-		x.Status, x.Key = In, a.Key
+		x.Status, x.Key, x.Witness = In, a.Key, a.Key
 		side := &f.s.Sides[x.Side-1]
 		// Its post named the rules in force, and taking the head's seat agrees to them.
 		side.HadHead, side.Agreed = true, true

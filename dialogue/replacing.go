@@ -349,7 +349,7 @@ func (f *fold) leafGone(x *Seat) {
 
 // seatAnew carries out a replacement: the same seat, another reader.
 func (f *fold) seatAnew(x *Seat, a Added) {
-	x.Status, x.Replacing = In, false
+	x.Status, x.Replacing, x.Witness = In, false, a.Key
 	f.setKey(x, a.Key)
 	f.note(NoteReplaced, x.ID, nil)
 }

@@ -295,7 +295,7 @@ func (x *Seat) succeeds(former *Seat) bool {
 	case Arrived:
 		return same && x.Status != Invited && (x.Post == former.Post || x.Cards > former.Cards)
 	case In, Asleep:
-		return same && (x.Status == In || x.Status == Asleep || x.Status == Removed || x.Status == Left) &&
+		return same && (x.Cards > former.Cards || bytes.Equal(x.Witness, former.Witness)) && (x.Status == In || x.Status == Asleep || x.Status == Removed || x.Status == Left) &&
 			(x.Post == former.Post || x.Cards > former.Cards)
 	}
 	return same && x.Status == former.Status

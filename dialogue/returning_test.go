@@ -22,7 +22,7 @@ func TestSucceeds(t *testing.T) {
 		"agreed":  func(s *State) { s.Sides[0].Agreed = true },
 		"a card": func(s *State) {
 			x := &s.Seats[1]
-			x.Cards, x.By, x.Card, x.Post, x.Expires = 1, id("Ruth"), Key{8}, Hash{8}, 8
+			x.Cards, x.By, x.Card, x.Post, x.Expires, x.Witness = 1, id("Ruth"), Key{8}, Hash{8}, 8, []byte("another")
 		},
 		"a naming": func(s *State) { s.Seats[1].NamedBy = add(s.Seats[1].NamedBy, id("Mira")) },
 	} {
@@ -48,6 +48,7 @@ func TestSucceeds(t *testing.T) {
 		"another side's":    func(s *State) { s.Seats[1].Side = 2 },
 		"only invited":      func(s *State) { s.Seats[1].Status = Invited },
 		"another post":      func(s *State) { s.Seats[1].Post = Hash{1} },
+		"a witness key":     func(s *State) { s.Seats[1].Witness = []byte("another") },
 		"another card":      func(s *State) { s.Seats[1].Card = Key{8} },
 		"a naming is gone":  func(s *State) { s.Seats[1].NamedBy = nil },
 		"another suite":     func(s *State) { s.Suite++ },

@@ -50,6 +50,10 @@ type Seat struct {
 	DoorAt uint64 // Departures when it was told
 	Key    []byte // signature key, as of the last commit
 
+	// Witness is the signature key with which it took its seat, or its last new
+	// card, and signs witnesses: who is away for long knows no later one.
+	Witness []byte
+
 	Since   uint64     // log time of the commit that let it in, the last time
 	AddedBy SeatID     // who made that commit
 	Heard   uint64     // log time of its last plenary entry since; 0 never
@@ -187,7 +191,7 @@ func (s *State) check() error {
 	seen := map[SeatID]bool{}
 	for i, x := range s.Seats {
 		bad = bad || seen[x.ID] || int(x.Side) > len(s.Sides) || (x.Side == 0) != (i == 0) || !validName(x.Name) ||
-			x.Status < Invited || x.Status > Asleep || i == 0 && x.Status < In || len(x.Seconds) > maxSeconds || len(x.Key) > maxKey ||
+			x.Status < Invited || x.Status > Asleep || i == 0 && x.Status < In || len(x.Seconds) > maxSeconds || len(x.Key) > maxKey || len(x.Witness) > maxKey ||
 			len(x.Doors) > maxDoors || len(x.NamedBy) > maxPlan || len(x.Replacements) > maxReplacements
 		for _, r := range x.Replacements {
 			bad = bad || len(r.Approved) > maxApproved

@@ -25,6 +25,7 @@ type Participant interface {
 	Start(context.Context, client.StartOptions) (client.ID, error)
 	Leave(context.Context, client.ID) error
 	ChooseCharter(client.ID, dialogue.SideID) error
+	Return(context.Context, client.ID) error
 	FoundAgain(context.Context, client.ID) error
 	LeaveFounding(context.Context, client.ID) error
 	AcceptFounding(ctx context.Context, id client.ID, founder dialogue.SeatID, lastWord string) error

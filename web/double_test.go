@@ -179,6 +179,10 @@ func (d *double) ChooseCharter(id client.ID, party dialogue.SideID) error {
 	})
 }
 
+func (d *double) Return(_ context.Context, id client.ID) error {
+	return d.with(id, func(t *table) error { t.Standing = client.StandingLost; return nil })
+}
+
 func (d *double) FoundAgain(_ context.Context, id client.ID) error {
 	return d.with(id, func(t *table) error {
 		if t.Lost == nil {
@@ -580,7 +584,8 @@ func orva() *double {
 		{Kind: client.TaskInvite, Seat: client.Seat{Side: 3, SideName: "Lake towns"}}}
 	t.Alarms = []client.Alarm{{Kind: client.AlarmSecondUse, Seat: oake}, {Kind: client.AlarmAttempt, Seat: tamsin, Time: now.Add(-time.Hour)},
 		{Kind: client.AlarmCharter, Seat: tamsin, Time: now.Add(-time.Hour)}, {Kind: client.AlarmStopped, Time: now.Add(-time.Minute)},
-		{Kind: client.AlarmContradicted, Seat: corin, Time: now.Add(-time.Minute)}, {Kind: client.AlarmShorter, Time: now.Add(-time.Minute)}}
+		{Kind: client.AlarmContradicted, Seat: corin, Time: now.Add(-time.Minute)}, {Kind: client.AlarmShorter, Time: now.Add(-time.Minute)},
+		{Kind: client.AlarmElsewhere, Seat: corin, Time: now.Add(-time.Minute)}}
 	t.StillSince, t.StillBy = now.Add(-30*time.Hour), 2
 	t.Unconfirmed = []string{"", "South side"}
 	t.Charters = []client.Charter{

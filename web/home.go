@@ -262,8 +262,9 @@ type charterBox struct {
 
 type alarmLine struct {
 	words.Alarm
-	Seat client.Seat
-	When string
+	Seat     client.Seat
+	When     string
+	MayLeave bool // the room, to come back to where the others are
 }
 
 // alarms lists what may endanger people, each with three answers.
@@ -282,7 +283,7 @@ func (a *App) alarms(q *request) (result, error) {
 		m.Charters = append(m.Charters, charterBox{c, by, what})
 	}
 	for _, al := range d.Alarms {
-		l := alarmLine{Alarm: w.Alarm(al), Seat: al.Seat}
+		l := alarmLine{Alarm: w.Alarm(al), Seat: al.Seat, MayLeave: al.Kind == client.AlarmElsewhere}
 		if !al.Time.IsZero() {
 			l.When = w.Moment(al.Time.Local(), a.cfg.Now().Local())
 		}
@@ -306,6 +307,18 @@ func (a *App) postCharter(q *request) (result, error) {
 		return failed(err)
 	}
 	return goTo(q.below("alarms"))
+}
+
+// postReturn leaves a room that may be another than that of the others.
+func (a *App) postReturn(q *request) (result, error) {
+	d, err := q.dialogueOf()
+	if err != nil {
+		return failed(err)
+	}
+	if err := q.o.Return(q.within(), d.ID); err != nil && !errors.Is(err, client.ErrOffline) {
+		return failed(err)
+	}
+	return goTo("/?said=elsewhere")
 }
 
 // unconfirmed names the parties that have not confirmed what a newcomer was

@@ -143,7 +143,7 @@ func proposals(t *testing.T) func() []Proposal {
 const orvaPath = "/d/0a1b2c3d"
 
 var allPages = map[string][]string{
-	"/":                          {"Your dialogues", "The Orva Waters", "Let Josse Kellan in", "Somebody with a new card for Tamsin Drey", "6 alarms", "You have used your card"},
+	"/":                          {"Your dialogues", "The Orva Waters", "Let Josse Kellan in", "Somebody with a new card for Tamsin Drey", "7 alarms", "You have used your card"},
 	"/start":                     {"Start a dialogue", "Reaches people on the same network", "https://192.168.7.4:4180"},
 	"/join":                      {"Join with a card", "parley:"},
 	"/settings":                  {"Settings", "Mira Estvale", "Change the passphrase"},
@@ -508,6 +508,16 @@ func TestCharters(t *testing.T) {
 	v.leads(v.post(orvaPath+"/charter", "party", "2"), orvaPath+"/alarms")
 	if len(o.d.list[0].Charters) != 0 {
 		t.Error("not chosen")
+	}
+}
+
+// TestElsewhere: who may have been let in to another room can leave it.
+func TestElsewhere(t *testing.T) {
+	_, o, v := openedApp(t)
+	v.shows(v.get(orvaPath+"/alarms"), 200, "You may be in another room than the others", "Leave this room and come back")
+	v.shows(v.leads(v.post(orvaPath+"/return"), "/?said=elsewhere"), 200, "This computer has left that room")
+	if o.d.list[0].Standing != client.StandingLost {
+		t.Error("it did not leave")
 	}
 }
 

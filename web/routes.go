@@ -82,6 +82,7 @@ func (a *App) routes() http.Handler {
 		"POST /d/{id}/words/heard":                a.postHeard,
 		"GET /d/{id}/alarms":                      a.alarms,
 		"POST /d/{id}/charter":                    a.postCharter,
+		"POST /d/{id}/return":                     a.postReturn,
 		"GET /d/{id}/found":                       a.found,
 		"GET /d/{id}/found/again":                 a.again,
 		"POST /d/{id}/found/again":                a.postFound,

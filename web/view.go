@@ -114,7 +114,7 @@ var saids = map[string]string{
 	"settings": "said.settings", "passphrase": "said.passphrase", "revoked": "said.revoked", "removed": "said.removed",
 	"approved": "said.approved", "approvednew": "said.approvednew", "title": "said.title", "forgotten": "said.forgotten", "discarded": "said.discarded",
 	"again": "said.again", "heard": "said.heard", "reading": "said.reading", "left": "said.left", "started": "said.started",
-	"founded": "said.founded", "accepted": "said.accepted", "foundleft": "said.foundleft",
+	"founded": "said.founded", "accepted": "said.accepted", "foundleft": "said.foundleft", "elsewhere": "said.elsewhere",
 }
 
 // finish fills in what all pages share and renders the blocks.

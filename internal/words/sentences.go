@@ -126,6 +126,7 @@ var noticeKeys = map[dialogue.NoteKind]string{
 	client.NoteOther:          "notice.unfaithful",
 	client.NoteVanished:       "notice.unfaithful",
 	client.NoteFoundedAgain:   "notice.foundedagain",
+	client.NoteElsewhere:      "notice.elsewhere",
 	dialogue.NoteReturning:    "notice.returning",
 	dialogue.NoteReturned:     "notice.returned",
 	dialogue.NoteAsleep:       "notice.asleep",
@@ -192,6 +193,8 @@ func (w *Words) Alarm(a client.Alarm) Alarm {
 		return Alarm{w.T("alarm.contradicted.title"), w.T("alarm.contradicted.happened", "who", who), w.T("alarm.contradicted.safety", "who", who), w.T("alarm.contradicted.now", "who", who)}
 	case client.AlarmStopped:
 		return Alarm{w.T("alarm.stopped.title"), w.T("alarm.stopped.happened"), w.T("alarm.stopped.safety"), w.T("alarm.stopped.now")}
+	case client.AlarmElsewhere:
+		return Alarm{w.T("alarm.elsewhere.title"), w.T("alarm.elsewhere.happened", "who", who), w.T("alarm.elsewhere.safety", "who", who), w.T("alarm.elsewhere.now", "who", who)}
 	case client.AlarmShorter:
 		return w.relayAlarm(w.T("alarm.relay.shorter"))
 	case client.AlarmOther:
@@ -323,7 +326,7 @@ var problemKeys = []struct {
 var lostKeys = map[client.LossReason]string{
 	client.LossOlder: "lost.older", client.LossMissed: "lost.missed", client.LossLeftOut: "lost.leftout", client.LossSlept: "lost.slept",
 	client.LossReplaced: "lost.replaced", client.LossWelcome: "lost.welcome", client.LossCharter: "lost.charter",
-	client.LossNewCard: "lost.newcard",
+	client.LossNewCard: "lost.newcard", client.LossElsewhere: "lost.elsewhere",
 }
 
 // Problem puts an error into a sentence that says what to do. One that nobody

@@ -212,7 +212,7 @@ func TestEverySentence(t *testing.T) {
 			t.Errorf("%s is said as %q", what, s)
 		}
 	}
-	for k := client.NoteContradicted; k <= client.NoteFoundedAgain; k++ {
+	for k := client.NoteContradicted; k <= client.NoteElsewhere; k++ {
 		if noticeKeys[k] == "" {
 			t.Errorf("notice %d has no words", k)
 		}
@@ -237,7 +237,7 @@ func TestEverySentence(t *testing.T) {
 		check("a loss", w.Loss(l))
 	}
 	for _, k := range []client.AlarmKind{client.AlarmSecondUse, client.AlarmAttempt, client.AlarmCharter,
-		client.AlarmContradicted, client.AlarmStopped, client.AlarmShorter, client.AlarmOther, client.AlarmVanished} {
+		client.AlarmContradicted, client.AlarmStopped, client.AlarmShorter, client.AlarmOther, client.AlarmVanished, client.AlarmElsewhere} {
 		a := w.Alarm(client.Alarm{Kind: k, Seat: client.Seat{Name: "A"}})
 		for _, s := range []string{a.Title, a.Happened, a.Safety, a.Now} {
 			check("an alarm", s)
@@ -264,7 +264,7 @@ func TestEverySentence(t *testing.T) {
 			check("a founding", s)
 		}
 	}
-	for r := client.LossOlder; r <= client.LossCharter; r++ {
+	for r := client.LossOlder; r <= client.LossElsewhere; r++ {
 		check("a loss of the room", w.Problem(&client.LostError{Reason: r, By: "A"}))
 	}
 	for _, p := range problemKeys {

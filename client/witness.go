@@ -1,0 +1,339 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"slices"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/mls"
+	"parley/relay"
+	"parley/vault"
+)
+
+// Whoever lets a seat in can do so in a room of its own. The others, who never
+// hear that seat, put witnesses beside its Welcome; who came in reads them, and
+// leaves a room that others contradict. See docs/decisions/0013.
+
+const (
+	// witnessWait is how long who was let in has to be heard before the others put
+	// a witness, one a minute.
+	witnessWait = 5 // minutes
+
+	// witnessDays is how long one looks for witnesses after one came in.
+	witnessDays = 14
+
+	// maxLetIn is of how many who were let in one remembers where.
+	maxLetIn = 16
+
+	// maxWitnesses is how many witnesses one keeps on the way back.
+	maxWitnesses = 256
+
+	// enoughToLeave is how many parties' witnesses take one out of a room.
+	enoughToLeave = 2
+)
+
+// A letIn is where the log says that a seat was let in.
+type letIn struct {
+	_       struct{} `cbor:",toarray"`
+	Seat    dialogue.SeatID
+	Package dialogue.Hash
+	Beside  parcelItem // where its Welcome lies
+	Epoch   uint64
+	Tag     []byte
+	At      uint64 // when that was said to be, minutes since 1970; not in the future
+}
+
+// A place is where a Welcome led.
+type place struct {
+	_       struct{}          `cbor:",toarray"`
+	Package dialogue.Hash     // that it was for; zero where one came in without
+	Tag     []byte            // confirmation tag of its epoch, which is the account's Base
+	Beside  parcelItem        // where the Welcome lay
+	Card    dialogue.Key      // of the card with which one came for the first time; else zero
+	Keys    [][]byte          // private signature keys that the room has for the seat, whichever room that is
+	At      uint64            // minutes since 1970
+	Against []dialogue.SeatID // whose witnesses name another place
+}
+
+// A heeded says whose witness a Welcome needs after one has left a place that
+// others contradicted.
+type heeded struct {
+	_     struct{} `cbor:",toarray"`
+	Card  dialogue.Key
+	Seats []dialogue.SeatID
+}
+
+// noteLetIn takes note of whom a commit let in, and where their Welcomes lie.
+func (m *member) noteLetIn(c *dialogue.Commit, to []parcelItem) {
+	for i, a := range c.Adds {
+		l := slices.DeleteFunc(m.acct.LetIn, func(x letIn) bool { return x.Seat == a.Seat })
+		l = append(l, letIn{Seat: a.Seat, Package: a.Package, Beside: to[i], Epoch: m.log.Epoch(), Tag: m.log.Tag(channel.Plenary),
+			At: min(c.Time, m.c.minute())})
+		m.acct.LetIn = l[max(0, len(l)-maxLetIn):]
+	}
+}
+
+// witnessAt is when it is one's turn to put a witness, minutes since 1970.
+func (m *member) witnessAt(x *letIn) uint64 {
+	return x.At + witnessWait + uint64(max(0, slices.Index(m.state.Plan(dialogue.Plenary), m.acct.Me)))
+}
+
+func (m *member) owesWitness() bool {
+	return slices.ContainsFunc(m.acct.LetIn, func(x letIn) bool { return m.c.minute() >= m.witnessAt(&x) })
+}
+
+// putWitnesses is the chore of telling who was let in, and was never heard,
+// where that was.
+func (m *member) putWitnesses(sp *vault.Space) error {
+	if !m.owesWitness() || m.unbacked() || m.elsewhere() {
+		return nil
+	}
+	var later []letIn
+	for _, x := range m.acct.LetIn {
+		s := m.state.Seat(x.Seat)
+		switch {
+		case s == nil || s.Status != dialogue.In || s.Due || s.Heard > 0: // it is here, or gone
+		case m.c.minute() < m.witnessAt(&x):
+			later = append(later, x)
+		default:
+			if err := m.putWitness(sp, &x); err != nil {
+				return err
+			}
+		}
+	}
+	m.acct.LetIn = later
+	return nil
+}
+
+func (m *member) putWitness(sp *vault.Space, x *letIn) error {
+	var card ed25519.PrivateKey
+	switch b, err := sp.Get(cardKey(x.Seat)); {
+	case err == nil:
+		k, err := parseCard(string(b))
+		if err != nil {
+			return err
+		}
+		card = k.signer()
+	case !errors.Is(err, vault.ErrNotFound):
+		return err
+	}
+	w := dialogue.Witness{Author: m.acct.Me, Package: x.Package, Group: m.log.Group(channel.Plenary), Epoch: x.Epoch, Tag: x.Tag}
+	m.toPost.ring()
+	return m.queueParcel(sp, x.Beside, channel.ParcelWitness, wire.Marshal(w.Sign(ed25519.NewKeyFromSeed(m.acct.Witness), card)))
+}
+
+// cameTo takes note of where a Welcome led, and of what one knew before.
+func (m *member) cameTo(sp *vault.Space, p place, group *mls.Group) error {
+	p.Tag, p.At = group.ConfirmationTag(), m.c.minute()
+	m.acct.Place, m.beside = p, nil
+	known, err := m.confirmed(sp)
+	switch {
+	case err != nil:
+		return err
+	case known == nil:
+		return sp.Delete([]byte(keyBefore))
+	}
+	return sp.Put([]byte(keyBefore), known.Marshal())
+}
+
+// looksBeside tells whether one looks for witnesses, and how often.
+func (m *member) looksBeside() (every time.Duration, ok bool) {
+	p := &m.acct.Place
+	now := m.c.minute()
+	if m.log == nil || p.Package == (dialogue.Hash{}) || now >= p.At+witnessDays*dialogue.MinutesPerDay {
+		return 0, false
+	}
+	if now < p.At+dialogue.MinutesPerDay {
+		return doorAbsent, true
+	}
+	return doorEvery, true
+}
+
+// readBeside looks for witnesses beside the Welcome that one came with.
+func (m *member) readBeside(ctx context.Context, now bool) error {
+	m.mu.Lock()
+	every, looks := m.looksBeside()
+	if !looks || !now && m.beside != nil && m.c.opt.Now().Before(m.beside.next) {
+		m.mu.Unlock()
+		return nil
+	}
+	beside := m.acct.Place.Beside
+	w := m.beside
+	if w == nil {
+		key, err := relay.BoxKeyFrom(beside.Box[:])
+		if err != nil {
+			m.mu.Unlock()
+			return err
+		}
+		w = &watch{un: channel.NewUnwrapper(key)}
+		m.beside = w
+	}
+	w.next = m.c.opt.Now().Add(every)
+	m.mu.Unlock()
+	r, err := m.relay()
+	if err != nil {
+		return err
+	}
+	return readBox(ctx, r, beside.box(), w, 0, func(p *channel.Parcel) error {
+		if p.Kind != channel.ParcelWitness {
+			return nil
+		}
+		return m.sawWitness(p.Content)
+	})
+}
+
+// sawWitness holds where one came in against somebody's witness.
+func (m *member) sawWitness(content []byte) error {
+	s, err := dialogue.ParseWitness(content)
+	if err != nil {
+		return nil // anybody who knows the box can put anything there
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := &m.acct.Place
+	w := &s.Witness
+	if m.log == nil || w.Author == m.acct.Me || w.Package != p.Package || slices.Contains(p.Against, w.Author) ||
+		w.Epoch == m.acct.Base && bytes.Equal(w.Group, m.acct.Group) && bytes.Equal(w.Tag, p.Tag) {
+		return nil
+	}
+	return m.update(func(sp *vault.Space) error {
+		known, sure, err := m.judges(sp)
+		if err != nil {
+			return err
+		}
+		byCard := p.Card != (dialogue.Key{}) && s.ByCard(p.Card)
+		if !byCard && !isBy(s, known) {
+			return nil
+		}
+		p.Against = append(p.Against, w.Author)
+		if byCard || (sure || m.acct.Awaits || m.unbacked()) && parties(known, p.Against) >= enoughToLeave {
+			return m.leavePlace(sp)
+		}
+		return m.notice(sp, NoteElsewhere, w.Author)
+	})
+}
+
+// judges is the skeleton by whose witness keys one judges witnesses: that which
+// one had before one came in, and otherwise, not so sure, what one was told.
+func (m *member) judges(sp *vault.Space) (known *dialogue.State, sure bool, err error) {
+	known, err = skeletonAt(sp, []byte(keyBefore))
+	if errors.Is(err, vault.ErrNotFound) {
+		return m.state, false, nil
+	}
+	return known, true, err
+}
+
+func isBy(s *dialogue.SignedWitness, known *dialogue.State) bool {
+	if known == nil {
+		return false
+	}
+	x := known.Seat(s.Witness.Author)
+	return x != nil && s.By(x.Witness)
+}
+
+// parties counts those of seats.
+func parties(known *dialogue.State, seats []dialogue.SeatID) int {
+	sides := map[dialogue.SideID]bool{}
+	for _, id := range seats {
+		if x := known.Seat(id); x != nil {
+			sides[x.Side] = true
+		}
+	}
+	return len(sides)
+}
+
+// leavePlace leaves a room that others say one was not let in to. What was told
+// there is forgotten, and the next Welcome has to have the witness of one of them.
+func (m *member) leavePlace(sp *vault.Space) error {
+	p := m.acct.Place
+	m.acct.Unsure, m.acct.Awaits, m.acct.Keys = true, false, p.Keys
+	switch b, err := sp.Get([]byte(keyBefore)); {
+	case err == nil:
+		if err := sp.Put([]byte(keyConfirmed), b); err != nil {
+			return err
+		}
+	case errors.Is(err, vault.ErrNotFound):
+		if err := sp.Delete([]byte(keyConfirmed)); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	waited := m.acct.Standing == StandingWaiting
+	if err := m.loseAs(sp, nil, LossElsewhere, dialogue.SeatID{}); err != nil {
+		return err
+	}
+	if waited {
+		m.acct.Standing = StandingWaiting // it has seen nothing yet
+	}
+	m.acct.Away.Heed = heeded{Card: p.Card, Seats: p.Against}
+	m.witnesses, m.passedOver = nil, false
+	return nil
+}
+
+// elsewhere tells whether somebody says that one came in elsewhere.
+func (m *member) elsewhere() bool { return len(m.acct.Place.Against) > 0 }
+
+// heeds tells whether one goes where a witness says.
+func (m *member) heeds(sp *vault.Space, s *dialogue.SignedWitness) (bool, error) {
+	h := &m.acct.Away.Heed
+	if h.Card != (dialogue.Key{}) && s.ByCard(h.Card) {
+		return true, nil
+	}
+	if !slices.Contains(h.Seats, s.Witness.Author) {
+		return false, nil
+	}
+	known, _, err := m.judges(sp)
+	return isBy(s, known), err
+}
+
+// wary tells whether a Welcome needs a witness. It does for a day: then whoever
+// was heeded may be gone.
+func (m *member) wary() bool {
+	a := m.acct.Away
+	return (a.Heed.Card != (dialogue.Key{}) || len(a.Heed.Seats) > 0) && m.c.minute() < a.Since+postAgain
+}
+
+// witnessed tells whether a Welcome leads where it should, as far as one knows.
+func (m *member) witnessed(group *mls.Group, pkg dialogue.Hash) bool {
+	if !m.wary() || slices.ContainsFunc(m.witnesses, func(s *dialogue.SignedWitness) bool {
+		w := &s.Witness
+		return w.Package == pkg && w.Epoch == group.Epoch() && bytes.Equal(w.Group, group.GroupID()) && bytes.Equal(w.Tag, group.ConfirmationTag())
+	}) {
+		return true
+	}
+	m.passedOver = true
+	return false
+}
+
+// sawHeeded keeps a witness on the way back. Where a Welcome was passed over, the
+// door is read again: it may be the one.
+func (m *member) sawHeeded(content []byte) error {
+	s, err := dialogue.ParseWitness(content)
+	if err != nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.acct.Away == nil || m.log != nil || !m.wary() || len(m.witnesses) >= maxWitnesses ||
+		slices.ContainsFunc(m.witnesses, func(o *dialogue.SignedWitness) bool { return bytes.Equal(o.Signature, s.Signature) }) {
+		return nil
+	}
+	err = m.view(func(sp *vault.Space) error {
+		heeds, err := m.heeds(sp, s)
+		if heeds {
+			m.witnesses = append(m.witnesses, s)
+		}
+		return err
+	})
+	if n := len(m.witnesses); m.passedOver && n > 0 && m.witnesses[n-1] == s {
+		m.door, m.passedOver = nil, false
+	}
+	return err
+}

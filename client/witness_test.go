@@ -1,0 +1,314 @@
+package client
+
+import (
+	"context"
+	"crypto/ed25519"
+	"testing"
+	"time"
+
+	"parley/channel"
+	"parley/dialogue"
+	"parley/internal/wire"
+	"parley/relay"
+	"parley/vault"
+)
+
+// says puts a witness of one seat beside the Welcome of another: that it was let
+// in at another epoch than it was.
+func (x *table) says(by, of *member, change func(*dialogue.Witness)) {
+	x.t.Helper()
+	x.saysWith(by, of, ed25519.NewKeyFromSeed(by.acct.Witness), nil, change)
+}
+
+func (x *table) saysWith(by, of *member, key, card ed25519.PrivateKey, change func(*dialogue.Witness)) {
+	x.t.Helper()
+	p := of.acct.Place
+	w := dialogue.Witness{Author: by.acct.Me, Package: p.Package, Group: of.acct.Group, Epoch: of.acct.Base + 1, Tag: p.Tag}
+	if change != nil {
+		change(&w)
+	}
+	by.mu.Lock()
+	err := by.update(func(sp *vault.Space) error {
+		return by.queueParcel(sp, p.Beside, channel.ParcelWitness, wire.Marshal(w.Sign(key, card)))
+	})
+	by.mu.Unlock()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	if err := by.push(context.Background()); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// witnesses reads what witnesses lie beside the Welcome of a seat that a member
+// let in.
+func (x *table) witnesses(m *member, beside parcelItem) (l []*dialogue.SignedWitness) {
+	x.t.Helper()
+	r, err := m.relay()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	page, err := r.Do(context.Background(), relay.Exchange{Box: beside.box(), Mode: relay.Mode64})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	key, err := relay.BoxKeyFrom(beside.Box[:])
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	un := channel.NewUnwrapper(key)
+	for i := range page.Cells {
+		p, err := un.Add(&page.Cells[i])
+		if err != nil || p == nil || p.Kind != channel.ParcelWitness {
+			continue
+		}
+		s, err := dialogue.ParseWitness(p.Content)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		l = append(l, s)
+	}
+	return l
+}
+
+// TestWitnessesOfWhoIsNotHeard: who was let in and is not heard for some minutes
+// finds, beside its Welcome, where that was, by each who knows. Who is heard in
+// time needs none.
+func TestWitnessesOfWhoIsNotHeard(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.pass(10 * time.Minute)
+	x.sync(ruth, halden, corin)
+	if l := x.witnesses(ruth, corin.acct.Place.Beside); len(l) != 0 {
+		t.Errorf("%d witnesses of who is there", len(l))
+	}
+	x.loses(corin, LossMissed)
+	x.sync(corin, ruth, halden, ruth) // and Corin does not look
+	if len(ruth.acct.LetIn) != 1 || len(halden.acct.LetIn) != 1 {
+		t.Fatal("Corin was not let in")
+	}
+	in := ruth.acct.LetIn[0]
+	x.pass((witnessWait - 1) * time.Minute)
+	x.sync(ruth, halden)
+	if l := x.witnesses(ruth, in.Beside); len(l) != 0 {
+		t.Errorf("%d witnesses too early", len(l))
+	}
+	x.pass(2 * time.Minute)
+	x.sync(ruth, halden)
+	l := x.witnesses(ruth, in.Beside)
+	if len(l) != 2 || l[0].Witness.Author != ruth.acct.Me || l[1].Witness.Author != halden.acct.Me {
+		t.Fatalf("%d witnesses", len(l))
+	}
+	for i, m := range []*member{ruth, halden} {
+		if !l[i].By(corin.state.Seat(m.acct.Me).Witness) {
+			t.Errorf("witness %d is not by %s, as Corin knows it", i, m.c.Profile().Name)
+		}
+	}
+	if !l[0].ByCard(corin.me().Card) || l[1].ByCard(corin.me().Card) {
+		t.Error("Ruth made the card, and Halden did not")
+	}
+	x.sync(corin, ruth, halden, corin)
+	if corin.acct.Standing != StandingIn || len(corin.show().Alarms) != 0 || corin.elsewhere() {
+		t.Errorf("Corin is %s, with %d alarms", corin.acct.Standing, len(corin.show().Alarms))
+	}
+	x.pass(10 * time.Minute)
+	x.sync(ruth, halden, corin)
+	if n := len(x.witnesses(ruth, in.Beside)); n != 2 || len(ruth.acct.LetIn)+len(halden.acct.LetIn)+len(corin.acct.LetIn) != 0 {
+		t.Errorf("%d witnesses in the end", n)
+	}
+}
+
+// TestLetInToARoomOfItsOwn: Halden lets Corin, who comes back, into a room of its
+// own before the others let Corin in to theirs. They miss Corin, and their
+// witnesses bring it out of there, and in.
+func TestLetInToARoomOfItsOwn(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	_, oake := x.joins(ruth, 1, "Oake")
+	x.sync(ruth)
+	x.approve(oake, halden, corin)
+	x.sync(ruth, oake, ruth, halden, corin, oake, ruth)
+	x.clocks(ruth, halden, corin, oake)
+	x.loses(corin, LossMissed)
+	x.sync(corin)
+	if err := corin.returnWith(x.welcome(halden, corin, ruth.log.Group(channel.Plenary))); err != nil || corin.log == nil {
+		t.Fatal("that room is not entered: ", err)
+	}
+	x.sync(ruth, oake, ruth, corin) // Corin's seat is in, and Corin is elsewhere
+	x.pass(witnessWait*time.Minute + time.Hour)
+	x.sync(ruth, corin)
+	if l := corin.show().Alarms; corin.log == nil || len(l) != 1 || l[0].Kind != AlarmElsewhere || l[0].Seat.Name != "Ruth" {
+		t.Fatalf("one party's word: %+v", l)
+	}
+	x.sync(oake, corin)
+	if corin.log != nil || corin.acct.Away.Reason != LossElsewhere || len(corin.show().Alarms) != 0 {
+		t.Fatalf("Corin is %s, alarms %+v", corin.acct.Standing, corin.show().Alarms)
+	}
+	x.sync(corin, ruth, oake, ruth)
+	if err := corin.returnWith(x.welcome(halden, corin, ruth.log.Group(channel.Plenary))); err != nil || corin.log != nil {
+		t.Fatal("a Welcome without a witness is followed: ", err)
+	}
+	for range 3 {
+		x.sync(corin, oake, ruth, corin)
+		if corin.log != nil {
+			t.Fatal("no witness is there yet")
+		}
+		x.pass(time.Minute)
+	}
+	x.pass(witnessWait * time.Minute)
+	x.sync(ruth, oake, corin, ruth, oake, halden, corin, ruth)
+	if corin.acct.Standing != StandingIn {
+		t.Fatalf("Corin is %s", corin.acct.Standing)
+	}
+	x.sync(oake, halden, corin, ruth, oake, halden, corin)
+	x.agree(corin, ruth, oake, halden)
+}
+
+// TestOnePartyContradicts: where one party alone says that one was let in
+// elsewhere, that is shown; one goes on, and the person can leave.
+func TestOnePartyContradicts(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.loses(corin, LossMissed)
+	x.sync(corin, ruth, corin, halden, corin, ruth)
+	if err := corin.c.Return(ctx, corin.id); err != nil || corin.acct.Standing != StandingIn {
+		t.Fatal("it leaves without a reason: ", err)
+	}
+	x.says(halden, corin, nil)
+	x.sync(corin)
+	x.says(halden, corin, func(w *dialogue.Witness) { w.Epoch += 3 })
+	x.sync(corin)
+	if k := kinds(corin); len(k) != 1 || k[0] != AlarmElsewhere || corin.acct.Standing != StandingIn {
+		t.Fatalf("Corin is %s, and told %v", corin.acct.Standing, k)
+	}
+	if _, err := corin.c.Say(ctx, corin.id, Draft{Text: "Here."}); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(corin, ruth)
+	if l, err := ruth.c.Messages(ruth.id, Query{}); err != nil || spoken(l) != 1 {
+		t.Errorf("%d messages, %v", spoken(l), err)
+	}
+	if err := corin.c.Return(ctx, corin.id); err != nil || corin.log != nil {
+		t.Fatal("it does not leave: ", err)
+	}
+	x.sync(corin, ruth, corin, ruth)
+	if corin.log != nil {
+		t.Fatal("it comes back without a witness")
+	}
+	x.pass(witnessWait * time.Minute)
+	x.sync(ruth, corin) // the convenor's, who was not heeded
+	if corin.log != nil {
+		t.Fatal("it comes back by another's witness")
+	}
+	x.pass(time.Minute)
+	x.sync(halden, corin, corin, ruth, corin)
+	if corin.acct.Standing != StandingIn {
+		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+}
+
+// TestWaryForADay: who left a room that others contradicted waits for a witness
+// for a day. Then it goes where it is let in: whom it heeds may be gone.
+func TestWaryForADay(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.loses(corin, LossMissed)
+	x.sync(corin, ruth, corin, halden, corin, ruth)
+	x.says(halden, corin, nil)
+	x.sync(corin)
+	if err := corin.c.Return(ctx, corin.id); err != nil {
+		t.Fatal(err)
+	}
+	for d, wary := range map[time.Duration]bool{0: true, 23 * time.Hour: true, 25 * time.Hour: false} {
+		x.passed.Store(int64(d))
+		if corin.wary() != wary {
+			t.Errorf("after %v", d)
+		}
+	}
+}
+
+// TestContradictedByTheCard: a newcomer knows nobody but who made its card, whose
+// witness takes it out of a room at once; nobody else's is by that card.
+func TestContradictedByTheCard(t *testing.T) {
+	x := newTable(t)
+	_, ruth := x.convenor("Ruth")
+	_, halden := x.joins(ruth, 1, "Halden")
+	x.sync(ruth, halden, ruth, halden, ruth)
+	_, corin := x.joins(ruth, 2, "Corin")
+	x.sync(ruth)
+	if err := corin.turn(context.Background(), 0); err != nil || corin.log == nil || !corin.acct.Awaits {
+		t.Fatal("Corin has not just come in: ", err)
+	}
+	key := ed25519.NewKeyFromSeed(halden.acct.Witness)
+	x.saysWith(halden, corin, key, key, nil)
+	x.sync(corin)
+	if corin.log == nil {
+		t.Fatal("Halden's is by the card")
+	}
+	text, err := ruth.c.Card(ruth.id, corin.acct.Me)
+	if err == nil {
+		t.Fatal("the card can be shown again")
+	}
+	ruth.mu.Lock()
+	err = ruth.view(func(sp *vault.Space) error {
+		b, err := sp.Get(cardKey(corin.acct.Me))
+		text = string(b)
+		return err
+	})
+	ruth.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := parseCard(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.clocks(ruth, halden, corin)
+	x.saysWith(ruth, corin, ed25519.NewKeyFromSeed(ruth.acct.Witness), k.signer(), nil)
+	x.sync(corin)
+	if corin.log != nil || corin.acct.Away == nil || corin.acct.Away.Reason != LossElsewhere {
+		t.Fatal("Ruth's is not heeded")
+	}
+	x.sync(corin, ruth, halden, ruth, halden, corin)
+	if corin.log != nil {
+		t.Fatal("it comes back without a witness")
+	}
+	x.pass((witnessWait + 2) * time.Minute)
+	x.sync(halden, ruth, halden, corin, corin)
+	if corin.log == nil {
+		t.Fatal("it does not come back")
+	}
+	x.sync(ruth, halden, corin, ruth, halden)
+	if corin.acct.Standing != StandingIn {
+		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+	x.agree(corin, ruth, halden)
+}
+
+// TestWitnessesThatDoNotCount: of another key package, by another's key, of a
+// seat that one does not know, by oneself, or that says the same.
+func TestWitnessesThatDoNotCount(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.loses(corin, LossMissed)
+	x.sync(corin, ruth, corin, halden, corin, ruth)
+	x.says(halden, corin, func(w *dialogue.Witness) { w.Package[0]++ })
+	x.says(halden, corin, func(w *dialogue.Witness) { w.Author = ruth.acct.Me })
+	x.says(halden, corin, func(w *dialogue.Witness) { w.Author = dialogue.NewSeatID() })
+	x.says(corin, corin, nil)
+	x.says(halden, corin, func(w *dialogue.Witness) { w.Epoch = corin.acct.Base })
+	x.sync(corin)
+	if corin.elsewhere() || len(kinds(corin)) != 0 {
+		t.Error("one of them counts")
+	}
+	x.says(halden, corin, func(w *dialogue.Witness) { w.Epoch, w.Tag = corin.acct.Base, make([]byte, 48) })
+	x.sync(corin)
+	if len(corin.acct.Place.Against) != 1 {
+		t.Error("another tag passes")
+	}
+}
