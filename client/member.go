@@ -200,7 +200,7 @@ func (m *member) reloadLocked() error {
 		if err := wire.Unmarshal(b, &m.acct, wire.MaxMessage); err != nil {
 			return fmt.Errorf("account: %w", err)
 		}
-		if err := m.loadLog(sp); err != nil {
+		if m.log, err = loadLog(sp, m.acct.Terms); err != nil {
 			return err
 		}
 		m.state, m.stored = nil, nil
@@ -226,21 +226,19 @@ func (m *member) reloadLocked() error {
 	})
 }
 
-func (m *member) loadLog(sp *vault.Space) error {
+// loadLog is the log as the vault has it; nil where there is none.
+func loadLog(sp *vault.Space, t terms) (*channel.Log, error) {
 	pairs := map[string][]byte{}
 	for p, err := range scan(sp, []byte(keyChannel), scanOptions{}) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		pairs[string(p.Key[len(keyChannel):])] = p.Value
 	}
-	m.log = nil
 	if len(pairs) == 0 {
-		return nil
+		return nil, nil
 	}
-	var err error
-	m.log, err = channel.Load(m.acct.Terms.config(), pairs)
-	return err
+	return channel.Load(t.config(), pairs)
 }
 
 // update runs fn in one durable transaction. Where it fails, what is in memory

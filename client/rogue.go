@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -23,8 +24,10 @@ type Rogue struct {
 	c    *Client
 	ways Ways
 
-	mu   sync.Mutex
-	loot []*channel.Loot // of others' cells
+	mu    sync.Mutex
+	loot  []*channel.Loot        // of others' cells
+	aside map[dialogue.Hash]bool // key packages that it let in to rooms of its own
+	later []func(context.Context) error
 }
 
 // Ways are what a Rogue does whenever its client acts by itself.
@@ -32,6 +35,7 @@ type Ways struct {
 	First    bool                                                                        // it does every chore at once, whoever's turn it is
 	Idle     bool                                                                        // it does no chore
 	Withhold bool                                                                        // it sends no Welcome
+	Aside    bool                                                                        // it lets everybody in to a room of its own
 	Charter  func(*dialogue.State)                                                       // what it changes in the pasts that it tells
 	Spoil    func(r dialogue.Room, leaf func(dialogue.SeatID) []mls.LeafIndex) mls.Spoil // what of its commits is garbage
 }
@@ -66,7 +70,7 @@ func (r *Rogue) Sync(ctx context.Context) error {
 				func() error { return m.push(ctx) },
 				func() error { return r.read(ctx, m, 0) },
 				func() error { return m.watchCards(ctx, true) },
-				func() error { return r.proceed(m) },
+				func() error { return r.proceed(ctx, m) },
 			} {
 				if err := step(); err != nil {
 					return err
@@ -95,7 +99,7 @@ func (r *Rogue) look(ctx context.Context, m *member) error {
 	if err := m.readDoors(ctx, false); err != nil {
 		return err
 	}
-	if err := r.proceed(m); err != nil {
+	if err := r.proceed(ctx, m); err != nil {
 		return err
 	}
 	m.toLook.wait(ctx, watchOwn)
@@ -128,7 +132,7 @@ func (r *Rogue) read(ctx context.Context, m *member, wait time.Duration) error {
 	if _, err := m.take(q.box, page); err != nil {
 		return err
 	}
-	return r.proceed(m)
+	return r.proceed(ctx, m)
 }
 
 func (r *Rogue) spy(m *member, box *relay.Box, page relay.Page) {
@@ -146,8 +150,25 @@ func (r *Rogue) spy(m *member, box *relay.Box, page relay.Page) {
 	}
 }
 
-// proceed is member.proceed after its own fashion.
-func (r *Rogue) proceed(m *member) error {
+// proceed does what is to be done, and then posts what goes past its outbox.
+func (r *Rogue) proceed(ctx context.Context, m *member) error {
+	if err := r.chores(m); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	later := r.later
+	r.later = nil
+	r.mu.Unlock()
+	for _, do := range later {
+		if err := do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chores is member.proceed after its own fashion.
+func (r *Rogue) chores(m *member) error {
 	w := r.ways
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -184,6 +205,9 @@ func (r *Rogue) proceed(m *member) error {
 
 // pervert makes of what a chore made what the ways say. m.mu is held since.
 func (r *Rogue) pervert(m *member, w Ways, it *item) error {
+	if it.Kind == itemCommit && it.Room == dialogue.Plenary && len(it.Commit.Content.Adds) > 0 && w.Aside {
+		return m.update(func(sp *vault.Space) error { return r.letAside(m, sp, it) })
+	}
 	if it.Kind == itemCommit && (w.Spoil != nil || w.Withhold) {
 		return m.update(func(sp *vault.Space) error { return m.spoil(sp, w, it) })
 	}
@@ -222,6 +246,59 @@ func (m *member) spoil(sp *vault.Space, w Ways, it *item) error {
 		})
 	}
 	return m.stageAny(sp, it.Room, content, what, w.Withhold)
+}
+
+// letAside carries out a commit that lets somebody in, but in a branch of its
+// own: the log never takes it. There it tells the past as it is. Each is let in
+// so once; after that, others have to do it.
+func (r *Rogue) letAside(m *member, sp *vault.Space, it *item) error {
+	branch, err := loadLog(sp, m.acct.Terms)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(m.drop(sp, it), apply(sp, m.log.Unstage(channel.Plenary))); err != nil {
+		return err
+	}
+	c := it.Commit
+	r.mu.Lock()
+	known := r.aside[c.Content.Adds[0].Package]
+	if r.aside == nil {
+		r.aside = map[dialogue.Hash]bool{}
+	}
+	r.aside[c.Content.Adds[0].Package] = true
+	r.mu.Unlock()
+	if known {
+		return nil
+	}
+	if _, err := branch.Merge(channel.Plenary); err != nil {
+		return err
+	}
+	s, _ := dialogue.Apply(m.state, dialogue.Entry{Author: m.acct.Me, Commit: &c.Content})
+	b := s.Marshal()
+	minute := m.c.minute()
+	past := dialogue.NewEvent(dialogue.KindCharter, minute, dialogue.Charter{Base: branch.Epoch(), Hash: hashOf(b), Skeleton: b})
+	cells, ref, err := branch.SealLong(channel.Plenary, past.Marshal())
+	if err != nil {
+		return err
+	}
+	for i := range cells {
+		ref.Positions = append(ref.Positions, uint32(i)) // nobody else writes there
+	}
+	head, _, err := branch.SealHead(channel.Plenary, minute, ref)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.later = append(r.later, func(ctx context.Context) error {
+		for _, cell := range append(cells, *head) {
+			if err := r.post(ctx, m, branch.Box(), &cell); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	r.mu.Unlock()
+	return m.sendWelcome(sp, it)
 }
 
 // stageAny stages whatever it is told to, and enqueues it.

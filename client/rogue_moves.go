@@ -220,6 +220,25 @@ func (m *member) boxesToDestroy() (loose *relay.Box, boxes []*relay.Box, err err
 	return live.Box(t.Retention, 0), boxes, err
 }
 
+// Mislead puts false witnesses beside others' Welcomes.
+func (r *Rogue) Mislead(seats ...dialogue.SeatID) error {
+	return r.act(func(m *member, sp *vault.Space) error {
+		l := slices.Clone(m.acct.LetIn)
+		for _, id := range seats {
+			if x := m.state.Seat(id); x != nil && x.Box != (dialogue.Key{}) {
+				l = append(l, letIn{Seat: id, Package: x.Package, Beside: parcelItem{Box: x.Box, Days: cardDays}, Epoch: x.Cards})
+			}
+		}
+		for _, x := range l {
+			x.Tag = make([]byte, 48)
+			if err := m.putWitness(sp, &x); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Accuse posts at its own door, as if it could not follow, and names others.
 // Its vault waits for the answers, each of which lets it in anew.
 func (r *Rogue) Accuse(named ...dialogue.SeatID) error {

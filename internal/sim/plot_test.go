@@ -161,7 +161,7 @@ func (d *plot) invite() {
 }
 
 // people do what they are asked: they use cards, approve, send again what came
-// back, and choose the past that was told by somebody else than the rogue.
+// back, leave a room where words differ, and choose the past that was told by somebody else than the rogue.
 func (d *plot) people() {
 	ctx := context.Background()
 	for _, p := range d.People {
@@ -176,6 +176,11 @@ func (d *plot) people() {
 				p.Approve(ctx, p.ID(), t.Seat.ID) // whether it can is its business
 			case client.TaskBack:
 				p.sendAgain()
+			}
+		}
+		for _, a := range x.Alarms {
+			if a.Kind == client.AlarmElsewhere && a.Seat.Name != d.rogue.Name {
+				p.Return(ctx, p.ID()) // the words were others
 			}
 		}
 		for _, c := range x.Charters {

@@ -48,6 +48,14 @@ var strategies = []*strategy{
 	{name: "Welcomes that do not open", ways: spoiling(func(*plot, []mls.LeafIndex) mls.Spoil { return mls.Spoil{Welcome: true} }, 0)},
 	{name: "Welcomes that lead nowhere", ways: spoiling(func(*plot, []mls.LeafIndex) mls.Spoil { return mls.Spoil{Newcomer: true} }, 0)},
 	{name: "no Welcomes", ways: func(*plot) client.Ways { return client.Ways{First: true, Withhold: true} }},
+	{name: "rooms of its own", ways: func(*plot) client.Ways { return client.Ways{First: true, Aside: true} }},
+	{name: "false witnesses", move: func(d *plot) {
+		var seats []dialogue.SeatID
+		for _, s := range d.rogue.Dialogue().Seats {
+			seats = append(seats, s.ID)
+		}
+		d.rogue.moves().Mislead(seats...)
+	}},
 	{name: "no chores", ways: func(*plot) client.Ways { return client.Ways{Idle: true} }},
 	{name: "false charters", ways: func(d *plot) client.Ways {
 		n := d.Rand.IntN(4)
