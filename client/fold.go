@@ -16,6 +16,7 @@ import (
 type record struct {
 	_       struct{} `cbor:",toarray"`
 	ID      dialogue.EventID
+	Nonce   [16]byte // of one's own words
 	Seat    dialogue.SeatID
 	Note    dialogue.NoteKind // NoteSaid: somebody's words
 	About   dialogue.SeatID
@@ -158,7 +159,11 @@ func (m *member) said(sp *vault.Space, n dialogue.Note, b dialogue.Say, e dialog
 	if n.By != m.acct.Me && m.unread[n.Room] < maxUnread {
 		m.unread[n.Room]++
 	}
-	return m.record(sp, n, record{ID: n.Event, Text: b.Text, ReplyTo: b.ReplyTo, File: b.File}, e)
+	r := record{ID: n.Event, Text: b.Text, ReplyTo: b.ReplyTo, File: b.File}
+	if n.By == m.acct.Me {
+		r.Nonce = e.Event.Nonce
+	}
+	return m.record(sp, n, r, e)
 }
 
 func (m *member) record(sp *vault.Space, n dialogue.Note, r record, e dialogue.Entry) error {

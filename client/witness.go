@@ -28,6 +28,10 @@ const (
 	// witnessDays is how long one looks for witnesses after one came in.
 	witnessDays = 14
 
+	// cardCounts is how long after one came in for the first time the witness of who
+	// made the card takes one out of a room by itself.
+	cardCounts = dialogue.MinutesPerDay
+
 	// maxLetIn is of how many who were let in one remembers where.
 	maxLetIn = 16
 
@@ -58,6 +62,7 @@ type place struct {
 	Card    dialogue.Key      // of the card with which one came for the first time; else zero
 	Keys    [][]byte          // private signature keys that the room has for the seat, whichever room that is
 	At      uint64            // minutes since 1970
+	From    uint64            // the first seq of what one read there
 	Against []dialogue.SeatID // whose witnesses name another place
 }
 
@@ -130,7 +135,7 @@ func (m *member) putWitness(sp *vault.Space, x *letIn) error {
 
 // cameTo takes note of where a Welcome led, and of what one knew before.
 func (m *member) cameTo(sp *vault.Space, p place, group *mls.Group) error {
-	p.Tag, p.At = group.ConfirmationTag(), m.c.minute()
+	p.Tag, p.At, p.From = group.ConfirmationTag(), m.c.minute(), m.acct.NextSeq
 	m.acct.Place, m.beside = p, nil
 	known, err := m.confirmed(sp)
 	switch {
@@ -212,7 +217,7 @@ func (m *member) sawWitness(content []byte) error {
 			return nil
 		}
 		p.Against = append(p.Against, w.Author)
-		if byCard || (sure || m.acct.Awaits || m.unbacked()) && parties(known, p.Against) >= enoughToLeave {
+		if byCard && m.c.minute() < p.At+cardCounts || (sure || m.acct.Awaits || m.unbacked()) && parties(known, p.Against) >= enoughToLeave {
 			return m.leavePlace(sp)
 		}
 		return m.notice(sp, NoteElsewhere, w.Author)
@@ -239,6 +244,9 @@ func isBy(s *dialogue.SignedWitness, known *dialogue.State) bool {
 
 // parties counts those of seats.
 func parties(known *dialogue.State, seats []dialogue.SeatID) int {
+	if known == nil {
+		return 0
+	}
 	sides := map[dialogue.SideID]bool{}
 	for _, id := range seats {
 		if x := known.Seat(id); x != nil {
@@ -249,10 +257,12 @@ func parties(known *dialogue.State, seats []dialogue.SeatID) int {
 }
 
 // leavePlace leaves a room that others say one was not let in to. What was told
-// there is forgotten, and the next Welcome has to have the witness of one of them.
+// there is forgotten, what one said there comes back, and the next Welcome has to
+// have the witness of one of them.
 func (m *member) leavePlace(sp *vault.Space) error {
 	p := m.acct.Place
 	m.acct.Unsure, m.acct.Awaits, m.acct.Keys = true, false, p.Keys
+	keys := m.log.Signers(channel.Plenary) // if it is they who are wrong, the room knows one by these
 	switch b, err := sp.Get([]byte(keyBefore)); {
 	case err == nil:
 		if err := sp.Put([]byte(keyConfirmed), b); err != nil {
@@ -266,7 +276,10 @@ func (m *member) leavePlace(sp *vault.Space) error {
 		return err
 	}
 	waited := m.acct.Standing == StandingWaiting
-	if err := m.loseAs(sp, nil, LossElsewhere, dialogue.SeatID{}); err != nil {
+	if err := m.takeBack(sp, p.From); err != nil {
+		return err
+	}
+	if err := m.loseAs(sp, keys, LossElsewhere, dialogue.SeatID{}); err != nil {
 		return err
 	}
 	if waited {
@@ -274,6 +287,41 @@ func (m *member) leavePlace(sp *vault.Space) error {
 	}
 	m.acct.Away.Heed = heeded{Card: p.Card, Seats: p.Against}
 	m.witnesses, m.passedOver = nil, false
+	return nil
+}
+
+// takeBack takes back what one said since a seq: the others may not have read it.
+func (m *member) takeBack(sp *vault.Space, from uint64) error {
+	for r := range dialogue.Room(maxRooms) {
+		var back []uint64
+		for p, err := range scan(sp, []byte{keyMessage[0], byte(r)}, scanOptions{From: messageKey(r, from)}) {
+			if err != nil {
+				return err
+			}
+			rec, err := parseRecord(p.Value)
+			if err != nil {
+				return err
+			}
+			if rec.Note != dialogue.NoteSaid || rec.Seat != m.acct.Me {
+				continue
+			}
+			e := dialogue.NewEvent(dialogue.KindSay, rec.Time, dialogue.Say{Text: rec.Text, ReplyTo: rec.ReplyTo, File: rec.File})
+			e.Nonce = rec.Nonce // who has read it is not shown it again
+			if err := m.enqueue(sp, &item{Kind: itemEvent, Room: r, Event: e.Marshal(), Readers: []dialogue.SeatID{m.acct.Me}, Back: true}); err != nil {
+				return err
+			}
+			if err := sp.Delete(indexKey(r, rec.ID)); err != nil {
+				return err
+			}
+			back = append(back, wire.NewReader(p.Key[2:]).U64())
+		}
+		for _, seq := range back {
+			if err := sp.Delete(messageKey(r, seq)); err != nil {
+				return err
+			}
+		}
+	}
+	m.forgetRecent()
 	return nil
 }
 

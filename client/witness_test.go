@@ -194,6 +194,9 @@ func TestOnePartyContradicts(t *testing.T) {
 	if err := corin.c.Return(ctx, corin.id); err != nil || corin.log != nil {
 		t.Fatal("it does not leave: ", err)
 	}
+	if l := corin.spoke(); len(l) != 1 || l[0].State != StateBack || l[0].Text != "Here." {
+		t.Errorf("what was said does not come back: %+v", l)
+	}
 	x.sync(corin, ruth, corin, ruth)
 	if corin.log != nil {
 		t.Fatal("it comes back without a witness")
@@ -208,6 +211,17 @@ func TestOnePartyContradicts(t *testing.T) {
 	if corin.acct.Standing != StandingIn {
 		t.Errorf("Corin is %s", corin.acct.Standing)
 	}
+}
+
+// spoke is what one has said.
+func (m *member) spoke() (l []Message) {
+	all, _ := m.c.Messages(m.id, Query{})
+	for _, msg := range all {
+		if msg.Mine && msg.Kind != KindNotice {
+			l = append(l, msg)
+		}
+	}
+	return l
 }
 
 // TestWaryForADay: who left a room that others contradicted waits for a witness

@@ -126,7 +126,6 @@ func (d *plot) getOn() {
 	d.T.Helper()
 	ctx := context.Background()
 	d.settle("everybody honest is in", func() bool {
-		var place string // an older copy of a vault may not know yet that it is one
 		for _, p := range d.People {
 			if p == d.rogue.Person || len(p.Dialogues()) == 0 || p.Dialogue().Standing == client.StandingRefused && d.how.cards || d.vetoes(p) {
 				continue
@@ -135,13 +134,8 @@ func (d *plot) getOn() {
 			if p.Dialogue().Standing != client.StandingIn || len(p.Dialogue().Charters) > 0 || !ok || x.Doubt || d.waits(p) {
 				return false
 			}
-			at := fmt.Sprint(x.Authenticator, x.Place.Part, x.Place.Position)
-			if place != "" && at != place {
-				return false
-			}
-			place = at
 		}
-		return d.how.cards || len(d.cards) == 0
+		return d.together() && (d.how.cards || len(d.cards) == 0)
 	})
 	d.everybodySpeaks("before")
 
@@ -152,7 +146,7 @@ func (d *plot) getOn() {
 	})
 	guest := d.People[len(d.People)-1]
 	seated := func() bool {
-		return len(guest.Dialogues()) == 1 && guest.Dialogue().Standing == client.StandingIn && len(guest.Dialogue().Charters) == 0
+		return len(guest.Dialogues()) == 1 && guest.Dialogue().Standing == client.StandingIn && len(guest.Dialogue().Charters) == 0 && d.together()
 	}
 	d.settle(guest.Name+" is seated", func() bool { return seated() || d.vetoes(guest) })
 	d.everybodySpeaks("with " + guest.Name)
@@ -184,6 +178,24 @@ func (d *plot) getOn() {
 			}
 		}
 	}
+}
+
+// together: the honest who sit are at one place. An older copy of a vault may not
+// know yet that it is one, nor a newcomer that its room is nobody else's.
+func (d *plot) together() bool {
+	var place string
+	for _, p := range d.seated() {
+		if d.vetoes(p) {
+			continue
+		}
+		x, _ := p.Insight()
+		at := fmt.Sprint(x.Authenticator, x.Place.Part, x.Place.Position)
+		if place != "" && at != place {
+			return false
+		}
+		place = at
+	}
+	return true
 }
 
 // waits: somebody besides the rogue's party has still to confirm what p was told.
