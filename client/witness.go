@@ -258,7 +258,7 @@ func parties(known *dialogue.State, seats []dialogue.SeatID) int {
 
 // leavePlace leaves a room that others say one was not let in to. What was told
 // there is forgotten, what one said there comes back, and the next Welcome has to
-// have the witness of one of them.
+// have the witness of one of them. Cards that one made there are announced again.
 func (m *member) leavePlace(sp *vault.Space) error {
 	p := m.acct.Place
 	m.acct.Unsure, m.acct.Awaits, m.acct.Keys = true, false, p.Keys
@@ -276,7 +276,7 @@ func (m *member) leavePlace(sp *vault.Space) error {
 		return err
 	}
 	waited := m.acct.Standing == StandingWaiting
-	if err := m.takeBack(sp, p.From); err != nil {
+	if err := errors.Join(m.takeBack(sp, p.From), m.inviteAgain(sp)); err != nil {
 		return err
 	}
 	if err := m.loseAs(sp, keys, LossElsewhere, dialogue.SeatID{}); err != nil {
@@ -322,6 +322,30 @@ func (m *member) takeBack(sp *vault.Space, from uint64) error {
 		}
 	}
 	m.forgetRecent()
+	return nil
+}
+
+// inviteAgain announces again the cards that one made in a room that one leaves.
+func (m *member) inviteAgain(sp *vault.Space) error {
+	if m.state == nil {
+		return nil
+	}
+	known, sure, err := m.judges(sp)
+	if err != nil {
+		return err
+	}
+	for i := range m.state.Seats {
+		x := &m.state.Seats[i]
+		if x.By != m.acct.Me || x.Status != dialogue.Invited && x.Status != dialogue.Arrived && x.Status != dialogue.In ||
+			sure && known.Seat(x.ID) != nil || m.c.minute() > x.Expires {
+			continue
+		}
+		if err := m.queueEvent(sp, dialogue.KindInvite, dialogue.Invite{
+			Seat: x.ID, Side: x.Side, Name: x.Name, Capacity: x.Capacity, Role: x.Role, Box: x.Box, Card: x.Card, Expires: x.Expires,
+		}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

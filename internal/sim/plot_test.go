@@ -22,7 +22,7 @@ type plot struct {
 	how   *strategy
 
 	guests
-	aged    string            // whose vault is an older copy
+	anew    map[string]bool   // who may say once more what was said
 	made    map[string]string // by name: cards of the rogue's
 	said    map[string]line   // by text: what honest people said
 	dates   map[string]client.Insight
@@ -54,7 +54,7 @@ func conspire(w *World, how *strategy, as role) *plot {
 	ruth, halden, corin := table(w)
 	mira := w.Invite(ruth, 1, "Mira")
 	w.Until("North has a room", func() bool { return len(mira.Dialogue().Rooms) == 2 && mira.Dialogue().Rooms[1].CanWrite })
-	d := &plot{World: w, how: how, guests: guests{cards: map[string]string{}}, made: map[string]string{}, said: map[string]line{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}}
+	d := &plot{World: w, how: how, guests: guests{cards: map[string]string{}}, made: map[string]string{}, anew: map[string]bool{}, said: map[string]line{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}}
 	for _, p := range w.People {
 		d.ids[p.Name] = p.Dialogue().Me.ID
 	}
@@ -129,7 +129,7 @@ func (d *plot) older(p *Person, mark string) bool {
 		return false
 	}
 	restore()
-	d.aged = p.Name
+	d.anew[p.Name] = true
 	return true
 }
 
@@ -168,6 +168,9 @@ func (d *plot) people() {
 		d.useCard(p)
 		if len(p.Dialogues()) == 0 {
 			continue
+		}
+		if p.reason() == client.LossElsewhere {
+			d.anew[p.Name] = true
 		}
 		x := p.Dialogue()
 		for _, t := range x.Tasks {

@@ -45,8 +45,9 @@ func (d *plot) look() {
 
 // audience: what somebody honest said is in its room once, for everybody of
 // its audience in one order, and nowhere else; and nobody honest is shown to
-// have said anything else. An older copy of a vault may say once more what it
-// does not know to be said: who came in between reads it there.
+// have said anything else. An older copy of a vault, and who left a room that
+// others contradicted, may say once more what they do not know to be said: who
+// came in between reads it there.
 func (d *plot) audience() {
 	d.T.Helper()
 	for _, p := range d.honest() {
@@ -64,12 +65,12 @@ func (d *plot) audience() {
 				theirs := d.heard(q, r)
 				var common, other []string
 				for _, t := range mine {
-					if slices.Contains(theirs, t) && d.said[t].who != d.aged {
+					if slices.Contains(theirs, t) && !d.anew[d.said[t].who] {
 						common = append(common, t)
 					}
 				}
 				for _, t := range theirs {
-					if slices.Contains(mine, t) && d.said[t].who != d.aged {
+					if slices.Contains(mine, t) && !d.anew[d.said[t].who] {
 						other = append(other, t)
 					}
 				}
