@@ -356,14 +356,14 @@ func (m *member) rightWelcome(group *mls.Group, by mls.Member) bool {
 		return false
 	}
 	signer := seatOf(by.Identity)
-	return !slices.ContainsFunc(m.acct.Away.Posts, func(p doorPost) bool { return !signer.IsZero() && p.named() == signer })
+	return !slices.ContainsFunc(m.acct.Away.Posts, func(p doorPost) bool { return !signer.IsZero() && p.post().Named == signer })
 }
 
-// named is whom a post of one's own says to have left one out.
-func (p doorPost) named() dialogue.SeatID {
+// post is what a post of one's own says; nothing where the vault holds none.
+func (p doorPost) post() dialogue.ReturnPost {
 	var r dialogue.Return
 	if wire.Unmarshal(p.Content, &r, wire.MaxMessage) != nil {
-		return dialogue.SeatID{}
+		return dialogue.ReturnPost{}
 	}
-	return r.Signed.Post.Named
+	return r.Signed.Post
 }

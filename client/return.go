@@ -69,7 +69,6 @@ type away struct {
 	Reason LossReason
 	By     dialogue.SeatID
 	Since  uint64     // minutes since 1970
-	Inside uint64     // when it entered with a Welcome, the last time
 	Keys   [][]byte   // private signature keys that the room may hold for the seat, the latest last
 	Posts  []doorPost // of which none was taken up yet, the latest last
 	Vain   uint8      // Welcomes that did not open and were answered at once
@@ -426,7 +425,6 @@ func (m *member) returnWith(welcome []byte) error {
 		return m.update(func(sp *vault.Space) error {
 			a.Posts = slices.Delete(a.Posts, i, i+1)
 			a.holdDoubtful(key)
-			a.Inside = m.c.minute()
 			if err := m.dropAll(sp, m.isKnock); err != nil {
 				return err
 			}
@@ -441,10 +439,15 @@ func (m *member) returnWith(welcome []byte) error {
 func (m *member) waitedInVain() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.log == nil || m.acct.Standing != StandingLost || m.acct.Away == nil || m.c.minute() < m.acct.Away.Inside+postAgain {
+	if m.log == nil || !m.acct.Awaits || m.clockOff || m.c.minute() < m.acct.Place.At+postAgain {
 		return nil
 	}
-	return m.update(func(sp *vault.Space) error { return m.lose(sp, LossWelcome, dialogue.SeatID{}) })
+	return m.update(func(sp *vault.Space) error {
+		if m.acct.Away == nil { // a card's holder: the room knows it by the key package of its post, if at all
+			m.acct.Awaits, m.acct.Keys = false, m.acct.Place.Keys
+		}
+		return m.loseAs(sp, nil, LossWelcome, dialogue.SeatID{})
+	})
 }
 
 // enter begins the log at a Welcome's epoch. The charter is still to come.
@@ -470,20 +473,21 @@ func (m *member) enter(sp *vault.Space, group *mls.Group, p place) error {
 // tookUp tells whether a commit that removes one's own leaf brings it back
 // with a post of one's own.
 func (m *member) tookUp(c *dialogue.Commit) bool {
-	posts := m.acct.Spare
-	if m.acct.Away != nil {
-		posts = append(slices.Clone(posts), m.acct.Away.Posts...)
-	}
-	for _, a := range c.Adds {
-		for _, p := range posts {
-			var r dialogue.Return
-			if a.Seat == m.acct.Me && wire.Unmarshal(p.Content, &r, wire.MaxMessage) == nil && hashOf(r.Package) == a.Package {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Adds, func(a dialogue.Added) bool {
+		return a.Seat == m.acct.Me && slices.ContainsFunc(m.posts(), func(p doorPost) bool { return p.pkg() == a.Package })
+	})
 }
+
+// posts are those at one's door that the room might take up.
+func (m *member) posts() []doorPost {
+	if m.acct.Away == nil {
+		return m.acct.Spare
+	}
+	return append(slices.Clone(m.acct.Spare), m.acct.Away.Posts...)
+}
+
+// pkg is the hash of a post's key package.
+func (p doorPost) pkg() dialogue.Hash { return p.post().KeyPackage }
 
 // comesBack tells whether a commit adds one's own seat.
 func (m *member) comesBack(c *dialogue.Commit) bool {

@@ -221,7 +221,7 @@ func TestWelcomeToAnotherRoom(t *testing.T) {
 		t.Error("one can write in a room whose past nobody told")
 	}
 	corin.mu.Lock()
-	corin.acct.Away.Inside -= postAgain
+	corin.acct.Place.At -= postAgain
 	corin.mu.Unlock()
 	x.sync(corin, ruth, corin, halden, corin, ruth, corin, halden, ruth)
 	if corin.acct.Standing != StandingIn || corin.state.Digest() != ruth.state.Digest() {

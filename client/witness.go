@@ -203,8 +203,7 @@ func (m *member) sawWitness(content []byte) error {
 	defer m.mu.Unlock()
 	p := &m.acct.Place
 	w := &s.Witness
-	if m.log == nil || w.Author == m.acct.Me || w.Package != p.Package || slices.Contains(p.Against, w.Author) ||
-		w.Epoch == m.acct.Base && bytes.Equal(w.Group, m.acct.Group) && bytes.Equal(w.Tag, p.Tag) {
+	if m.log == nil || w.Author == m.acct.Me || slices.Contains(p.Against, w.Author) || !m.otherPlace(w) {
 		return nil
 	}
 	return m.update(func(sp *vault.Space) error {
@@ -222,6 +221,17 @@ func (m *member) sawWitness(content []byte) error {
 		}
 		return m.notice(sp, NoteElsewhere, w.Author)
 	})
+}
+
+// otherPlace tells whether a witness says that one came in elsewhere: with the key
+// package that one did, or with another that lies at one's door and that the log,
+// read to its end, never took.
+func (m *member) otherPlace(w *dialogue.Witness) bool {
+	p := &m.acct.Place
+	if w.Package == p.Package {
+		return w.Epoch != m.acct.Base || !bytes.Equal(w.Group, m.acct.Group) || !bytes.Equal(w.Tag, p.Tag)
+	}
+	return m.caughtUp && m.acct.ReadAt == m.c.minute() && slices.ContainsFunc(m.posts(), func(p doorPost) bool { return p.pkg() == w.Package })
 }
 
 // judges is the skeleton by whose witness keys one judges witnesses: that which
@@ -275,15 +285,11 @@ func (m *member) leavePlace(sp *vault.Space) error {
 	default:
 		return err
 	}
-	waited := m.acct.Standing == StandingWaiting
 	if err := errors.Join(m.takeBack(sp, p.From), m.inviteAgain(sp)); err != nil {
 		return err
 	}
 	if err := m.loseAs(sp, keys, LossElsewhere, dialogue.SeatID{}); err != nil {
 		return err
-	}
-	if waited {
-		m.acct.Standing = StandingWaiting // it has seen nothing yet
 	}
 	m.acct.Away.Heed = heeded{Card: p.Card, Seats: p.Against}
 	m.witnesses, m.passedOver = nil, false
