@@ -75,6 +75,18 @@ func (d *plot) honest() []*Person {
 	return slices.DeleteFunc(slices.Clone(d.People), func(p *Person) bool { return p == d.rogue.Person || len(p.Dialogues()) == 0 })
 }
 
+// sees gives a person's picture of their only dialogue, if they have one.
+func (p *Person) sees() (d client.Dialogue, ok bool) {
+	l := p.Dialogues()
+	if len(l) == 0 {
+		return d, false
+	}
+	if len(l) > 1 {
+		p.W.T.Fatalf("%s has %d dialogues", p.Name, len(l))
+	}
+	return l[0], true
+}
+
 // A sight is somebody with their picture of the dialogue. Drawing one takes
 // time, so what a look needs of it is taken from one.
 type sight struct {

@@ -231,18 +231,6 @@ func (p *Person) Dialogue() client.Dialogue {
 	return l[0]
 }
 
-// sees gives a person's picture of their only dialogue, if they have one.
-func (p *Person) sees() (d client.Dialogue, ok bool) {
-	l := p.Dialogues()
-	if len(l) == 0 {
-		return d, false
-	}
-	if len(l) > 1 {
-		p.W.T.Fatalf("%s has %d dialogues", p.Name, len(l))
-	}
-	return l[0], true
-}
-
 // ID is the id of the person's only dialogue.
 func (p *Person) ID() client.ID { return p.Dialogue().ID }
 
