@@ -141,3 +141,19 @@ func BenchmarkDialogue(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkIdleUpdate is a transaction that has nothing to write, as chores
+// make one at each wake-up while one of them waits for its turn.
+func BenchmarkIdleUpdate(b *testing.B) {
+	o, key := benchVault(b, true)
+	c := benchOpen(b, o, key)
+	defer c.Close()
+	m := c.all()[0]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for b.Loop() {
+		if err := m.update(func(*vault.Space) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -211,24 +210,9 @@ func (m *member) postedPackage(sp *vault.Space, x *dialogue.Seat) (*mls.KeyPacka
 	if err := wire.Unmarshal(b, &p, wire.MaxMessage); err != nil {
 		return nil, err
 	}
-	kp, err := checkPackage(p.Package, x.ID)
+	kp, err := m.c.packages.check(p.Package, x.ID)
 	if err != nil || hashOf(p.Package) != x.Package {
 		return nil, nil
-	}
-	return kp, nil
-}
-
-// checkPackage parses a key package that somebody posted for a seat.
-func checkPackage(b []byte, seat dialogue.SeatID) (*mls.KeyPackage, error) {
-	kp, err := mls.ParseKeyPackage(b)
-	if err != nil {
-		return nil, err
-	}
-	if err := kp.Validate(); err != nil {
-		return nil, err
-	}
-	if kp.Suite() != Suite || !bytes.Equal(kp.Identity(), seat[:]) {
-		return nil, wire.ErrMalformed
 	}
 	return kp, nil
 }

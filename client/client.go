@@ -54,6 +54,8 @@ type Client struct {
 	hub  hub
 	work sync.WaitGroup // what goes on in the background
 
+	packages packages
+
 	mu      sync.Mutex
 	profile Profile
 	members map[ID]*member

@@ -107,7 +107,7 @@ func (m *member) sawReturn(k doorKey, w *doorWatch, content []byte) error {
 	if wire.Unmarshal(content, &r, wire.MaxMessage) != nil || r.Signed.Post.Seat != k.seat || r.Signed.Post.Door != k.door {
 		return nil
 	}
-	kp, err := checkPackage(r.Package, k.seat)
+	kp, err := m.c.packages.check(r.Package, k.seat)
 	if err != nil || hashOf(r.Package) != r.Signed.Post.KeyPackage {
 		return nil
 	}
@@ -164,7 +164,7 @@ func (m *member) toTell(w *doorWatch) bool {
 func (m *member) returning(sp *vault.Space, n dialogue.Note, b dialogue.Return, e dialogue.Entry) error {
 	known := m.told[b.Signed.Post.KeyPackage]
 	m.told[b.Signed.Post.KeyPackage] = true
-	kp, err := checkPackage(b.Package, n.Seat)
+	kp, err := m.c.packages.check(b.Package, n.Seat)
 	if err != nil || !m.state.Fresh(kp.SignatureKey()) {
 		return nil
 	}
@@ -197,7 +197,7 @@ func (m *member) addReturns(sp *vault.Space, c *commitPlan) error {
 		if err != nil {
 			return err
 		}
-		kp, err := checkPackage(b, x.ID)
+		kp, err := m.c.packages.check(b, x.ID)
 		if err != nil || hashOf(b) != x.Back.Package || !m.state.Fresh(kp.SignatureKey()) {
 			continue
 		}

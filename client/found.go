@@ -75,7 +75,7 @@ func (m *member) newFounding() ([]byte, *mls.Group, error) {
 	a := m.acct.Away
 	var members []dialogue.FoundingMember
 	for _, r := range m.alsoLost() {
-		kp, err := checkPackage(r.Package, r.Signed.Post.Seat)
+		kp, err := m.c.packages.check(r.Package, r.Signed.Post.Seat)
 		if err != nil {
 			return nil, nil, err // it was checked when it was read
 		}

@@ -101,7 +101,7 @@ func (m *member) judge(content []byte) (*judged, bool) {
 		return nil, false
 	}
 	for _, x := range f.Members {
-		kp, err := checkPackage(x.Return.Package, x.Return.Signed.Post.Seat)
+		kp, err := m.c.packages.check(x.Return.Package, x.Return.Signed.Post.Seat)
 		if err != nil || !bytes.Equal(kp.SignatureKey(), x.Key) {
 			return nil, false
 		}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -32,6 +33,7 @@ type member struct {
 
 	mu         sync.Mutex // guards all that follows, and every transaction on it
 	acct       account
+	kept       []byte       // the account as the vault has it; nil where that is not known
 	log        *channel.Log // nil while the card waits
 	state      *dialogue.State
 	stored     []byte // the skeleton as the vault has it
@@ -200,6 +202,7 @@ func (m *member) reloadLocked() error {
 		if err := wire.Unmarshal(b, &m.acct, wire.MaxMessage); err != nil {
 			return fmt.Errorf("account: %w", err)
 		}
+		m.kept = b
 		if m.log, err = loadLog(sp, m.acct.Terms); err != nil {
 			return err
 		}
@@ -244,6 +247,7 @@ func loadLog(sp *vault.Space, t terms) (*channel.Log, error) {
 // update runs fn in one durable transaction. Where it fails, what is in memory
 // may be ahead of the vault, so all of it is read again. m.mu is held.
 func (m *member) update(fn func(sp *vault.Space) error) error {
+	var acct []byte
 	err := m.c.v.Update(func(tx *vault.Tx) error {
 		sp, err := tx.Dialogue(m.vid)
 		if err != nil {
@@ -252,10 +256,13 @@ func (m *member) update(fn func(sp *vault.Space) error) error {
 		if err := fn(sp); err != nil {
 			return err
 		}
-		return sp.Put([]byte(keyAccount), wire.Marshal(m.acct))
+		if acct = wire.Marshal(m.acct); bytes.Equal(acct, m.kept) {
+			return nil // where fn wrote nothing, either, the disk is left alone
+		}
+		return sp.Put([]byte(keyAccount), acct)
 	})
 	if err == nil {
-		m.unsaved = false
+		m.kept, m.unsaved = acct, false
 		return nil
 	}
 	if again := m.reloadLocked(); again != nil {

@@ -83,9 +83,13 @@ func (r *Rogue) Sync(ctx context.Context) error {
 
 func (r *Rogue) run(ctx context.Context, m *member) {
 	var loops sync.WaitGroup
-	read := func(ctx context.Context) error { return r.read(ctx, m, time.Second) }
+	read := func(ctx context.Context) error { return r.read(ctx, m, 10*time.Second) }
+	act := func(ctx context.Context) error {
+		sleep(ctx, time.Second)
+		return r.proceed(ctx, m)
+	}
 	look := func(ctx context.Context) error { return r.look(ctx, m) }
-	for _, f := range []func(context.Context) error{read, m.pushOnce, look, m.filesOnce, m.expireOnce, m.destroyOnce} {
+	for _, f := range []func(context.Context) error{read, act, m.pushOnce, look, m.filesOnce, m.expireOnce, m.destroyOnce} {
 		loops.Go(func() { m.loop(ctx, f) })
 	}
 	loops.Wait()

@@ -156,8 +156,8 @@ func (m *member) packageOf(sp *vault.Space, r dialogue.Room, id dialogue.SeatID)
 	if err != nil {
 		return nil, err
 	}
-	kp, err := mls.ParseKeyPackage(b)
-	if err != nil || kp.Validate() != nil || kp.Suite() != Suite || seatOf(kp.Identity()) != id {
+	kp, err := m.c.packages.check(b, id)
+	if err != nil {
 		return nil, sp.Delete(packageKey(r, id))
 	}
 	return kp, nil

@@ -1,7 +1,9 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -165,12 +167,13 @@ func (m *member) readCard(ctx context.Context, x dialogue.Seat, w *watch) error 
 
 // sawPost keeps a valid post of a card, the first with its key package.
 func (m *member) sawPost(x dialogue.Seat, w *watch, content []byte) error {
-	var p posted
-	if wire.Unmarshal(content, &p, wire.MaxMessage) != nil || p.Signed.Post.Seat != x.ID || !p.Signed.Verify(x.Card) ||
-		hashOf(p.Package) != p.Signed.Post.KeyPackage {
-		return nil
+	kept, err := m.keptPost(x)
+	if err != nil {
+		return err
 	}
-	if _, err := checkPackage(p.Package, x.ID); err != nil {
+	known := bytes.Equal(kept, content) // and was found good: each start reads the boxes anew
+	var p posted
+	if wire.Unmarshal(content, &p, wire.MaxMessage) != nil || !known && !m.goodPost(x, &p) {
 		return nil
 	}
 	m.mu.Lock()
@@ -184,10 +187,32 @@ func (m *member) sawPost(x dialogue.Seat, w *watch, content []byte) error {
 	if now == nil || now.Status != dialogue.Invited && now.Post != h {
 		return nil
 	}
-	if len(w.posts) > 1 && now.Status == dialogue.Invited {
+	if known || len(w.posts) > 1 && now.Status == dialogue.Invited {
 		return nil // the first in the box is the one to report
 	}
 	return m.update(func(sp *vault.Space) error { return sp.Put(postKey(x.ID, x.Card), content) })
+}
+
+// goodPost checks a post and its key package.
+func (m *member) goodPost(x dialogue.Seat, p *posted) bool {
+	if p.Signed.Post.Seat != x.ID || !p.Signed.Verify(x.Card) || hashOf(p.Package) != p.Signed.Post.KeyPackage {
+		return false
+	}
+	_, err := m.c.packages.check(p.Package, x.ID)
+	return err == nil
+}
+
+// keptPost is the post of a card that the vault holds, or nil.
+func (m *member) keptPost(x dialogue.Seat) (content []byte, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err = m.view(func(sp *vault.Space) (err error) {
+		if content, err = sp.Get(postKey(x.ID, x.Card)); errors.Is(err, vault.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return content, err
 }
 
 // report is the chore of telling the log what was seen in a card's box: its

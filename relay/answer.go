@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"parley/internal/wire"
@@ -63,6 +64,22 @@ func (a *Answer) Append(b []byte, sum RequestSum) []byte {
 	end := answerSum(b[start:], sum)
 	return append(b, end[:]...)
 }
+
+// Buffers are for answers on their way, which take up to 263 KB each and live
+// for moments. The zero value is ready.
+type Buffers struct{ pools [MaxMode + 1]sync.Pool }
+
+// Get gives a buffer of m's AnswerSize, with anything in it.
+func (p *Buffers) Get(m Mode) *[]byte {
+	if b, ok := p.pools[m].Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, m.AnswerSize())
+	return &b
+}
+
+// Put takes back a buffer that Get gave for m, when nobody uses it any more.
+func (p *Buffers) Put(m Mode, b *[]byte) { p.pools[m].Put(b) }
 
 func answerSum(body []byte, sum RequestSum) [sumSize]byte {
 	h := sha256.New()

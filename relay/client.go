@@ -41,6 +41,8 @@ type Client struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
+	answers Buffers // of answers while they are read
+
 	mu     sync.Mutex
 	closed bool
 	busy   sync.WaitGroup // requests under way
@@ -195,7 +197,8 @@ func (c *Client) do(ctx context.Context, r *Request) (Page, error) {
 		}
 		return Page{}, err
 	}
-	a, err := ParseAnswer(b, sum)
+	a, err := ParseAnswer(*b, sum)
+	c.answers.Put(r.Mode, b) // the page holds copies
 	if err != nil {
 		return Page{}, err
 	}
@@ -203,8 +206,8 @@ func (c *Client) do(ctx context.Context, r *Request) (Page, error) {
 }
 
 // post sends a request and reads an answer of the mode's size, whatever it
-// says.
-func (c *Client) post(ctx context.Context, body []byte, mode Mode) ([]byte, error) {
+// says, into one of the client's buffers.
+func (c *Client) post(ctx context.Context, body []byte, mode Mode) (*[]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrUnavailable, err)
@@ -219,12 +222,11 @@ func (c *Client) post(ctx context.Context, body []byte, mode Mode) ([]byte, erro
 		return nil, fmt.Errorf("%w: %v", ErrUnavailable, withoutURL(err))
 	}
 	defer res.Body.Close()
-	size := mode.AnswerSize()
-	if res.ContentLength != int64(size) {
+	if res.ContentLength != int64(mode.AnswerSize()) {
 		return nil, bareError(res)
 	}
-	b := make([]byte, size)
-	if _, err := io.ReadFull(res.Body, b); err != nil {
+	b := c.answers.Get(mode)
+	if _, err := io.ReadFull(res.Body, *b); err != nil {
 		return nil, fmt.Errorf("%w: the answer broke off: %v", ErrUnavailable, err)
 	}
 	// Read to the end, so that the connection can be used again.

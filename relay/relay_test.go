@@ -379,3 +379,18 @@ func FuzzParseAddress(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkAnswer writes and reads the largest answer, with nothing in it.
+func BenchmarkAnswer(b *testing.B) {
+	a := Answer{Mode: Mode64, Page: Page{Appended: NotAppended}}
+	var buffers Buffers
+	b.SetBytes(int64(Mode64.AnswerSize()))
+	b.ReportAllocs()
+	for b.Loop() {
+		raw := buffers.Get(Mode64)
+		if _, err := ParseAnswer(a.Append((*raw)[:0], RequestSum{}), RequestSum{}); err != nil {
+			b.Fatal(err)
+		}
+		buffers.Put(Mode64, raw)
+	}
+}

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -191,13 +192,17 @@ func ParseRequest(b []byte, r *Request) (RequestSum, error) {
 	return sum, nil
 }
 
+// zeros is what padding is held against, a piece at a time.
+var zeros [4096]byte
+
 func isZero(b []byte) bool {
-	for _, x := range b {
-		if x != 0 {
+	for len(b) > len(zeros) {
+		if !bytes.Equal(b[:len(zeros)], zeros[:]) {
 			return false
 		}
+		b = b[len(zeros):]
 	}
-	return true
+	return bytes.Equal(b, zeros[:len(b)])
 }
 
 // fill makes r the request of x with a fresh id, and filler where there is no

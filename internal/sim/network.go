@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -148,9 +149,12 @@ type faulty struct {
 }
 
 func (f *faulty) Write(b []byte) (int, error) {
-	b = append([]byte(nil), b...)
+	now := f.n.now()
 	f.record(b)
-	if cut := f.harm(b); cut >= 0 {
+	if now.Corrupt > 0 {
+		b = bytes.Clone(b) // the writer's stays as it is
+	}
+	if cut := f.harm(b, now); cut >= 0 {
 		f.Conn.Write(b[:cut])
 		f.Conn.Close()
 		return cut, net.ErrClosed
@@ -164,7 +168,7 @@ func (f *faulty) Read(b []byte) (int, error) {
 		return n, err
 	}
 	f.answered()
-	if cut := f.harm(b[:n]); cut >= 0 {
+	if cut := f.harm(b[:n], f.n.now()); cut >= 0 {
 		f.Conn.Close()
 		return cut, nil
 	}
@@ -176,7 +180,7 @@ func (f *faulty) record(b []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.reading {
-		f.request, f.reading = nil, false
+		f.request, f.reading = f.request[:0], false
 	}
 	f.request = append(f.request, b...)
 }
@@ -186,7 +190,7 @@ func (f *faulty) answered() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.reading && f.n.chance(f.n.now().Repeat) {
-		go f.n.repeat(f.request, time.Duration(f.n.pick(8000))*time.Millisecond)
+		go f.n.repeat(bytes.Clone(f.request), time.Duration(f.n.pick(8000))*time.Millisecond)
 	}
 	f.reading = true
 }
@@ -213,9 +217,9 @@ func (n *network) repeat(request []byte, after time.Duration) {
 	io.Copy(io.Discard, ours)
 }
 
-// harm alters, delays, or says after how many bytes to cut; -1 is not at all.
-func (f *faulty) harm(b []byte) int {
-	now := f.n.now()
+// harm alters, delays, or says after how many bytes to cut, as now says; -1 is
+// not at all.
+func (f *faulty) harm(b []byte, now Faults) int {
 	if f.n.chance(now.Delay) {
 		time.Sleep(time.Duration(f.n.pick(5000)) * time.Millisecond)
 	}

@@ -5,6 +5,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -74,9 +75,45 @@ func (d *plot) honest() []*Person {
 	return slices.DeleteFunc(slices.Clone(d.People), func(p *Person) bool { return p == d.rogue.Person || len(p.Dialogues()) == 0 })
 }
 
+// sees gives a person's picture of their only dialogue, if they have one.
+func (p *Person) sees() (d client.Dialogue, ok bool) {
+	l := p.Dialogues()
+	if len(l) == 0 {
+		return d, false
+	}
+	if len(l) > 1 {
+		p.W.T.Fatalf("%s has %d dialogues", p.Name, len(l))
+	}
+	return l[0], true
+}
+
+// A sight is somebody with their picture of the dialogue. Drawing one takes
+// time, so what a look needs of it is taken from one.
+type sight struct {
+	*Person
+	x client.Dialogue
+}
+
+// sights gives the honest who sit, as they see it.
+func (d *plot) sights() iter.Seq[sight] {
+	return func(yield func(sight) bool) {
+		for _, p := range d.People {
+			if p == d.rogue.Person {
+				continue
+			}
+			if x, ok := p.sees(); ok && x.Standing == client.StandingIn && x.Me.Me && !yield(sight{p, x}) {
+				return
+			}
+		}
+	}
+}
+
 // seated lists the honest who sit.
-func (d *plot) seated() []*Person {
-	return slices.DeleteFunc(d.honest(), func(p *Person) bool { return p.Dialogue().Standing != client.StandingIn || !p.Dialogue().Me.Me })
+func (d *plot) seated() (l []*Person) {
+	for s := range d.sights() {
+		l = append(l, s.Person)
+	}
+	return l
 }
 
 func (d *plot) anybody() *Person {
@@ -166,13 +203,13 @@ func (d *plot) people() {
 	ctx := context.Background()
 	for _, p := range d.People {
 		d.useCard(p)
-		if len(p.Dialogues()) == 0 {
+		x, ok := p.sees()
+		if !ok {
 			continue
 		}
 		if p.reason() == client.LossElsewhere {
 			d.anew[p.Name] = true
 		}
-		x := p.Dialogue()
 		for _, t := range x.Tasks {
 			switch t.Kind {
 			case client.TaskApprove:
@@ -200,8 +237,12 @@ func (d *plot) partyOfRogue() string { return d.rogueSeat().SideName }
 func (d *plot) sideOfRogue() dialogue.SideID { return d.rogueSeat().Side }
 
 func (d *plot) rogueSeat() client.Seat {
-	for _, p := range d.honest() {
-		for _, s := range p.Dialogue().Seats {
+	for _, p := range d.People {
+		if p == d.rogue.Person {
+			continue
+		}
+		x, _ := p.sees()
+		for _, s := range x.Seats {
 			if s.ID == d.ids[d.rogue.Name] {
 				return s
 			}

@@ -16,10 +16,13 @@ import (
 // the same epoch, and have the same skeleton.
 func (d *plot) look() {
 	d.T.Helper()
-	for _, p := range d.seated() {
-		x, ok := p.Insight()
-		if !ok || len(p.Dialogue().Charters) > 0 || len(p.Dialogue().Unconfirmed) > 0 {
+	for p := range d.sights() {
+		if len(p.x.Charters) > 0 || len(p.x.Unconfirmed) > 0 {
 			continue // nobody can say yet what is right there
+		}
+		x, ok := p.Insight()
+		if !ok {
+			continue
 		}
 		key := fmt.Sprint(x.Place.Epoch, x.Place.Part, x.Place.Position)
 		if !x.Place.Known {
@@ -50,9 +53,17 @@ func (d *plot) look() {
 // came in between reads it there.
 func (d *plot) audience() {
 	d.T.Helper()
-	for _, p := range d.honest() {
-		for r := range dialogue.Room(3) {
-			mine := d.heard(p, r)
+	honest := d.honest()
+	var heard [3]map[*Person][]string
+	for r := range heard {
+		heard[r] = map[*Person][]string{}
+		for _, p := range honest {
+			heard[r][p] = d.heard(p, dialogue.Room(r))
+		}
+	}
+	for _, p := range honest {
+		for r := range dialogue.Room(len(heard)) {
+			mine := heard[r][p]
 			if s := p.Dialogue().Me.Side; r != 0 && len(mine) > 0 && r != dialogue.SideRoom(s) {
 				d.T.Errorf("%s, of side %d, reads room %d: %.40q", p.Name, s, r, mine)
 			}
@@ -61,8 +72,8 @@ func (d *plot) audience() {
 					d.T.Errorf("%s reads %.40q twice", p.Name, text)
 				}
 			}
-			for _, q := range d.honest() {
-				theirs := d.heard(q, r)
+			for _, q := range honest {
+				theirs := heard[r][q]
 				var common, other []string
 				for _, t := range mine {
 					if slices.Contains(theirs, t) && !d.anew[d.said[t].who] {
@@ -128,11 +139,15 @@ func (d *plot) getOn() {
 	ctx := context.Background()
 	d.settle("everybody honest is in", func() bool {
 		for _, p := range d.People {
-			if p == d.rogue.Person || len(p.Dialogues()) == 0 || p.Dialogue().Standing == client.StandingRefused && d.how.cards || d.vetoes(p) {
+			if p == d.rogue.Person {
+				continue
+			}
+			sees, any := p.sees()
+			if !any || sees.Standing == client.StandingRefused && d.how.cards || d.vetoes(p) {
 				continue
 			}
 			x, ok := p.Insight()
-			if p.Dialogue().Standing != client.StandingIn || len(p.Dialogue().Charters) > 0 || !ok || x.Doubt || d.waits(p) {
+			if sees.Standing != client.StandingIn || len(sees.Charters) > 0 || !ok || x.Doubt || d.waits(sees) {
 				return false
 			}
 		}
@@ -147,7 +162,8 @@ func (d *plot) getOn() {
 	})
 	guest := d.People[len(d.People)-1]
 	seated := func() bool {
-		return len(guest.Dialogues()) == 1 && guest.Dialogue().Standing == client.StandingIn && len(guest.Dialogue().Charters) == 0 && d.together()
+		x, ok := guest.sees()
+		return ok && x.Standing == client.StandingIn && len(x.Charters) == 0 && d.together()
 	}
 	d.settle(guest.Name+" is seated", func() bool { return seated() || d.vetoes(guest) })
 	d.everybodySpeaks("with " + guest.Name)
@@ -199,31 +215,37 @@ func (d *plot) together() bool {
 	return true
 }
 
-// waits: somebody besides the rogue's party has still to confirm what p was told.
-func (d *plot) waits(p *Person) bool {
-	return slices.ContainsFunc(p.Dialogue().Unconfirmed, func(party string) bool { return party != d.partyOfRogue() })
+// waits: somebody besides the rogue's party has still to confirm what one was told.
+func (d *plot) waits(x client.Dialogue) bool {
+	return slices.ContainsFunc(x.Unconfirmed, func(party string) bool { return party != d.partyOfRogue() })
 }
 
 // vetoes: the guest waits for the rogue's side alone, and the rogue, who lost
 // the room or went where nobody followed, does not say yes. That is its right
 // while it sits.
 func (d *plot) vetoes(guest *Person) bool {
-	seated := d.seated()
-	if len(seated) == 0 {
-		return false
+	for p := range d.sights() {
+		waits := slices.ContainsFunc(p.x.Seats, func(s client.Seat) bool {
+			return s.Name == guest.Name && slices.Equal(s.Missing, []string{d.partyOfRogue()})
+		})
+		if !waits {
+			return false
+		}
+		rogue, in := d.rogue.Insight()
+		others, _ := p.Insight()
+		return !in || rogue.Authenticator != others.Authenticator
 	}
-	rogue, in := d.rogue.Insight()
-	if others, _ := seated[0].Insight(); in && rogue.Authenticator == others.Authenticator {
-		return false
-	}
-	return slices.ContainsFunc(seated[0].Dialogue().Seats, func(s client.Seat) bool {
-		return s.Name == guest.Name && slices.Equal(s.Missing, []string{d.partyOfRogue()})
-	})
+	return false
 }
 
 // empty: nobody sits for a party.
 func (d *plot) empty(party string) bool {
-	return !slices.ContainsFunc(d.seated(), func(p *Person) bool { return p.Dialogue().Me.SideName == party })
+	for p := range d.sights() {
+		if p.x.Me.SideName == party {
+			return false
+		}
+	}
+	return true
 }
 
 // everybodySpeaks: everybody honest says something, and everybody honest reads it.

@@ -40,6 +40,7 @@ type Server struct {
 	release   sync.Once
 	storeFail sync.Once
 	buffers   sync.Pool // *inbox
+	answers   relay.Buffers
 }
 
 // An inbox is a request being read.
@@ -256,7 +257,9 @@ func (s *Server) reply(w http.ResponseWriter, q question, page relay.Page, retry
 	if code != relay.CodeOK {
 		a.Page = relay.Page{Appended: relay.NotAppended}
 	}
-	b := a.Append(make([]byte, 0, q.mode.AnswerSize()), q.sum)
+	buffer := s.answers.Get(q.mode)
+	defer s.answers.Put(q.mode, buffer)
+	b := a.Append((*buffer)[:0], q.sum)
 
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.limits.WriteTime))
 	h := w.Header()
