@@ -21,10 +21,13 @@ INSIDE = $(filter-out parley/cli parley/web parley/internal/e2e parley/internal/
 SCHEDULES ?= 152
 TROUBLES := TestTalk|TestTroubles|TestCrashes|TestForks|TestReturnsInTroubles|TestFoundedInTroubles|TestReplacingInTroubles
 
-# SQLite is C that was translated to Go, and reads and writes but the memory of
-# its own database. The race detector in it finds nothing of ours, and takes a
-# third of the time of whatever has a vault. What calls it is watched.
-RACE := -race -short -gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false
+# Two things are built without the race detector, which finds nothing of ours in
+# them: SQLite, which is C translated to Go and touches but the memory of its own
+# database, and the arithmetic of curves and lattices, which touches but its own
+# numbers. In them it took more than half of the time. What calls them is watched.
+UNWATCHED := github.com/ncruces/go-sqlite3-wasm/... crypto/internal/fips140/nistec/... \
+	crypto/internal/fips140/edwards25519/... crypto/internal/fips140/mlkem
+RACE := -race -short $(UNWATCHED:%=-gcflags=%=-race=false)
 
 .PHONY: test needs dist compiles staticcheck vulncheck fuzz bench clean
 
