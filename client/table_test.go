@@ -80,6 +80,7 @@ func (x *table) dial(a relay.Address) (*relay.Client, error) {
 
 func newTable(t *testing.T) *table {
 	t.Helper()
+	t.Parallel() // most of a test is waiting for the disk
 	x := &table{t: t}
 	r, err := server.Embedded(server.Options{Addr: "127.0.0.1:0", Dir: t.TempDir(), Now: func() time.Time { return time.Now().Add(time.Duration(x.passed.Load())) }})
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -46,6 +48,30 @@ func Start(t *testing.T) context.Context {
 		t.Fatal(err)
 	}
 	return ctx
+}
+
+// Tab gives a tab beside others of a browser that Start started, with cookies of
+// its own, until the test ends.
+func Tab(t *testing.T, browser context.Context) context.Context {
+	t.Helper()
+	ctx, stop := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(stop)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil { // the page lives as long as this context
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// Screenshot gives a picture of the whole page as PNG. To make it small would
+// take longer than all else that is done to a page.
+func Screenshot() chromedp.Action[[]byte] {
+	yes := true
+	return func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
+		r, err := cdp.Call(ctx, t, page.CaptureScreenshot, page.CaptureScreenshotParams{
+			Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: &yes, OptimizeForSpeed: &yes,
+		})
+		return r.Data, err
+	}
 }
 
 // Axe is axe-core's source, from the file that PARLEY_AXE names (`npm install

@@ -15,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"parley/internal/chromium"
 )
 
 const passphrase = "correct horse battery"
@@ -59,11 +61,7 @@ func (h *house) person(name, lang string, with hands) *person {
 // sit opens a link in a browser context of its own.
 func (h *house) sit(name, link string, with hands) *person {
 	h.Helper()
-	ctx, stop := chromedp.NewContext(h.browser, chromedp.WithNewBrowserContext())
-	h.Cleanup(stop)
-	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil { // the page lives as long as this context
-		h.Fatal(err)
-	}
+	ctx := chromium.Tab(h.T, h.browser)
 	p := &person{house: h, name: name, with: with, ctx: ctx}
 	p.do(chromedp.EmulateViewport(1280, 900))
 	if with == noScript {

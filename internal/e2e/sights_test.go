@@ -122,7 +122,7 @@ func (p *person) shoot(name string, height int) {
 		return
 	}
 	p.do(chromedp.Evaluate[chromedp.Void]("(document.activeElement?.blur(), window.scrollTo(0, 0))"))
-	raw, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	raw, err := chromedp.Run(p.ctx, chromium.Screenshot())
 	if err != nil {
 		p.Fatal(err)
 	}

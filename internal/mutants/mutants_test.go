@@ -2,7 +2,6 @@ package mutants
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,7 +23,12 @@ type mutant struct {
 // A catcher is the test that fails without the rule.
 type catcher struct{ pkg, run string }
 
-// atOnce is how many run at a time: each compiles and links.
+func (c catcher) String() string { return fmt.Sprintf("%s in %s", c.run, c.pkg) }
+
+// all are the mutants of the tables.
+var all = slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping, ofRogues)
+
+// atOnce is how many builds, and then catchers, run at a time.
 const atOnce = 2
 
 // TestMutants: each mutant compiles, and is caught; without a mutant the same
@@ -34,37 +38,60 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping, ofRogues)
-	places := make(chan struct{}, atOnce)
-	begin := func(t *testing.T) {
-		t.Parallel()
-		places <- struct{}{}
-		t.Cleanup(func() { <-places })
-	}
+	dir := t.TempDir()
+	b := bench{root, dir, writeSources(t, root, dir)}
 	runs := map[string][]string{} // by package
 	for _, m := range all {
 		if !slices.Contains(runs[m.by.pkg], m.by.run) {
 			runs[m.by.pkg] = append(runs[m.by.pkg], m.by.run)
 		}
-		t.Run(m.rule, func(t *testing.T) {
-			begin(t)
-			m.isCaught(t, root)
-		})
 	}
+	// Packages are built before anything runs: what waits for a build would
+	// hold a place.
+	t.Run("built", func(t *testing.T) {
+		begin := places()
+		for pkg := range runs {
+			t.Run(pkg, func(t *testing.T) {
+				begin(t)
+				b.build(t, pkg)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	begin := places()
+	// The longest first.
 	for pkg, l := range runs {
 		t.Run("nothing taken out of what "+pkg+" tests", func(t *testing.T) {
 			begin(t)
-			if out, err := (catcher{pkg, strings.Join(l, "|")}).test(root); err != nil {
+			if out, err := b.run(catcher{pkg, strings.Join(l, "|")}, ""); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
+	}
+	for _, m := range all {
+		t.Run(m.rule, func(t *testing.T) {
+			begin(t)
+			b.isCaught(t, &m)
+		})
+	}
+}
+
+// places gives what a parallel test begins with: it waits for its place.
+func places() func(*testing.T) {
+	free := make(chan struct{}, atOnce)
+	return func(t *testing.T) {
+		t.Parallel()
+		free <- struct{}{}
+		t.Cleanup(func() { <-free })
 	}
 }
 
 // TestRulesAreNamedOnce: a mutant is known by its rule.
 func TestRulesAreNamedOnce(t *testing.T) {
 	seen := map[string]bool{}
-	for _, m := range slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping, ofRogues) {
+	for _, m := range all {
 		if seen[m.rule] || !strings.HasPrefix(m.rule, "§") {
 			t.Errorf("rule %q", m.rule)
 		}
@@ -72,32 +99,37 @@ func TestRulesAreNamedOnce(t *testing.T) {
 	}
 }
 
-func (m *mutant) isCaught(t *testing.T, root string) {
-	original := filepath.Join(root, filepath.FromSlash(m.file))
-	source, err := os.ReadFile(original)
-	if err != nil {
-		t.Fatal(err)
+// A bench has the tests of each package built with all mutants in them.
+type bench struct {
+	root, dir string // of the module, and for the binaries
+	overlay   string // the file for go build
+}
+
+func (b bench) binary(pkg string) string {
+	return filepath.Join(b.dir, strings.ReplaceAll(pkg, "/", "-")+".test.exe") // .exe is what Windows wants
+}
+
+// build builds the tests of a package.
+func (b bench) build(t *testing.T, pkg string) {
+	t.Helper()
+	args := []string{"test", "-c", "-ldflags=-s -w", "-overlay", b.overlay, "-o", b.binary(pkg)}
+	if pkg == "internal/sim" || pkg == "mls" {
+		args = append(args, "-tags=rogue")
 	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		t.Fatalf("%s has the text of this mutant %d times, not once. Adapt the table in internal/mutants, so that it takes out the rule as it is written now:\n%s", m.file, n, m.old)
+	cmd := exec.Command("go", append(args, "./"+pkg)...)
+	cmd.Dir = b.root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v. A file that is a rule's name is the function without that rule: adapt the table.\n%s", err, out)
 	}
-	dir := t.TempDir()
-	mutated, overlay := filepath.Join(dir, filepath.Base(m.file)), filepath.Join(dir, "overlay.json")
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutated}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, b := range map[string][]byte{mutated: []byte(strings.Replace(string(source), m.old, m.new, 1)), overlay: list} {
-		if err := os.WriteFile(name, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := m.by.test(root, "-overlay", overlay)
+}
+
+// isCaught has a mutant's catcher fail.
+func (b bench) isCaught(t *testing.T, m *mutant) {
+	t.Helper()
+	out, err := b.run(m.by, m.rule)
 	switch {
 	case err == nil:
 		t.Errorf("without this rule %s passes all the same. Let it, or another test, fail", m.by)
-	case bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("[setup failed]")):
-		t.Errorf("%s with the mutant does not compile. Adapt the table:\n%s", m.file, out)
 	case bytes.Contains(out, []byte("panic: test timed out")):
 		t.Errorf("without this rule %s does not end. Choose a test that fails:\n%s", m.by, out)
 	case !bytes.Contains(out, []byte("--- FAIL")) && !bytes.Contains(out, []byte("panic: ")):
@@ -105,15 +137,11 @@ func (m *mutant) isCaught(t *testing.T, root string) {
 	}
 }
 
-// test runs the catcher in a process of its own and gives what it prints.
-func (c catcher) test(root string, flags ...string) ([]byte, error) {
-	args := append([]string{"test", "-count=1", "-vet=off", "-ldflags=-s -w", "-timeout=90s", "-run", c.run}, flags...)
-	if c.pkg == "internal/sim" || c.pkg == "mls" {
-		args = append(args, "-tags=rogue")
-	}
-	cmd := exec.Command("go", append(args, "./"+c.pkg)...)
-	cmd.Dir = root
+// run runs the catcher without a rule, or with all, in a process of its own and
+// gives what it prints. One failure is enough.
+func (b bench) run(c catcher, rule string) ([]byte, error) {
+	cmd := exec.Command(b.binary(c.pkg), "-test.timeout=90s", "-test.failfast", "-test.paniconexit0", "-test.run", c.run)
+	cmd.Dir = filepath.Join(b.root, filepath.FromSlash(c.pkg)) // as go test does
+	cmd.Env = append(os.Environ(), without+"="+rule)
 	return cmd.CombinedOutput()
 }
-
-func (c catcher) String() string { return fmt.Sprintf("%s in %s", c.run, c.pkg) }
