@@ -1,12 +1,15 @@
 package client
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
 	"time"
 
+	"parley/channel"
 	"parley/dialogue"
+	"parley/internal/wire"
 	"parley/relay"
 	"parley/vault"
 )
@@ -314,4 +317,90 @@ func (m *member) chore(do func(*vault.Space) error) error {
 	defer m.mu.Unlock()
 	m.seen = map[string]bool{}
 	return m.update(do)
+}
+
+// TestKeysOfAFalseBranch: who follows commits by a past that nobody confirmed
+// keeps the keys of the epochs before: they sign its post, should that be false.
+func TestKeysOfAFalseBranch(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin, mira := x.toldBy(func(*dialogue.State) {})
+	x.clocks(ruth, halden, corin, mira)
+	was := mira.log.SignatureKey(channel.Plenary)
+	x.pass(25 * time.Hour)
+	if err := errors.Join(mira.chore(mira.renew), mira.push(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for epoch := mira.log.Epoch(); halden.state.Epoch == epoch; x.pass(time.Minute) {
+		x.sync(halden)
+	}
+	x.sync(mira)
+	if !mira.undecided() || bytes.Equal(mira.log.SignatureKey(channel.Plenary), was) {
+		t.Fatal("Mira has the same key, or doubts nothing")
+	}
+	x.loses(mira, LossCharter)
+	var r dialogue.Return
+	if err := wire.Unmarshal(mira.acct.Away.Posts[len(mira.acct.Away.Posts)-1].Content, &r, wire.MaxMessage); err != nil {
+		t.Fatal(err)
+	}
+	if !r.Signed.Verify(was) {
+		t.Error("the key of the epoch before does not sign")
+	}
+}
+
+// TestRemovedByAFalsePast: who is removed by a past that nobody confirmed has
+// not been removed for all it knows: at its door it shows.
+func TestRemovedByAFalsePast(t *testing.T) {
+	for name, backed := range map[string]bool{"confirmed": true, "not confirmed": false} {
+		t.Run(name, func(t *testing.T) {
+			x := newTable(t)
+			ruth, _, corin, mira := x.toldBy(func(*dialogue.State) {})
+			if backed {
+				x.sync(ruth, corin, mira)
+			}
+			mira.mu.Lock()
+			defer mira.mu.Unlock()
+			keys := mira.log.Signers(channel.Plenary)
+			if err := mira.update(func(sp *vault.Space) error { return mira.gone(sp, dialogue.Plenary, &dialogue.Commit{}, keys) }); err != nil {
+				t.Fatal(err)
+			}
+			want := map[bool]Standing{true: StandingRemoved, false: StandingLost}[backed]
+			if mira.acct.Standing != want {
+				t.Errorf("Mira is %s", mira.acct.Standing)
+			}
+		})
+	}
+}
+
+// TestToldOtherwiseByWhoHasNoSay: by a false past who knows better may have no
+// say. What such a seat tells of the past counts all the same.
+func TestToldOtherwiseByWhoHasNoSay(t *testing.T) {
+	x := newTable(t)
+	_, _, corin, mira := x.toldBy(func(*dialogue.State) {})
+	hears := func(hash dialogue.Hash) int {
+		t.Helper()
+		e := dialogue.NewEvent(dialogue.KindCharter, mira.c.minute(), dialogue.Charter{Base: mira.acct.Base, Hash: hash})
+		n := dialogue.Note{Kind: dialogue.NoteRefused, By: corin.acct.Me, What: dialogue.KindCharter}
+		mira.mu.Lock()
+		defer mira.mu.Unlock()
+		if err := mira.update(func(sp *vault.Space) error {
+			return mira.act(sp, n, mira.log.Here(), dialogue.Entry{Author: corin.acct.Me, Event: &e})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return len(mira.acct.Pasts)
+	}
+	var same dialogue.Hash
+	if err := mira.view(func(sp *vault.Space) error {
+		b, err := toTell(sp, mira.acct.Base)
+		same = hashOf(b)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := hears(same); n != 0 {
+		t.Error("the same past differs")
+	}
+	if n := hears(dialogue.Hash{1}); n != 1 || !slices.Equal(mira.acct.Pasts[0].Parties, []dialogue.SideID{2}) || !mira.contested() {
+		t.Errorf("%d other pasts", n)
+	}
 }

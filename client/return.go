@@ -443,6 +443,7 @@ func (m *member) waitedInVain() error {
 		return nil
 	}
 	return m.update(func(sp *vault.Space) error {
+		m.acct.Group = m.acct.Place.Former
 		if m.acct.Away == nil { // a card's holder: the room knows it by the key package of its post, if at all
 			m.acct.Awaits, m.acct.Keys = false, m.acct.Place.Keys
 		}

@@ -181,6 +181,12 @@ func (x *table) welcome(by, to *member, id []byte) []byte {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	return x.madeUp(by, kp, id)
+}
+
+// madeUp makes a Welcome to a group of a seat's own.
+func (x *table) madeUp(by *member, kp *mls.KeyPackage, id []byte) []byte {
+	x.t.Helper()
 	sig, err := mls.GenerateSignatureKey(Suite)
 	if err != nil {
 		x.t.Fatal(err)

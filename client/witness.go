@@ -60,6 +60,7 @@ type place struct {
 	Tag     []byte            // confirmation tag of its epoch, which is the account's Base
 	Beside  parcelItem        // where the Welcome lay
 	Card    dialogue.Key      // of the card with which one came for the first time; else zero
+	Former  []byte            // id of the group that one knew before; nil where that is none
 	Keys    [][]byte          // private signature keys that the room has for the seat, whichever room that is
 	At      uint64            // minutes since 1970
 	From    uint64            // the first seq of what one read there
@@ -135,7 +136,7 @@ func (m *member) putWitness(sp *vault.Space, x *letIn) error {
 
 // cameTo takes note of where a Welcome led, and of what one knew before.
 func (m *member) cameTo(sp *vault.Space, p place, group *mls.Group) error {
-	p.Tag, p.At, p.From = group.ConfirmationTag(), m.c.minute(), m.acct.NextSeq
+	p.Tag, p.Former, p.At, p.From = group.ConfirmationTag(), m.acct.Group, m.c.minute(), m.acct.NextSeq
 	m.acct.Place, m.beside = p, nil
 	known, err := m.confirmed(sp)
 	switch {
@@ -271,7 +272,7 @@ func parties(known *dialogue.State, seats []dialogue.SeatID) int {
 // have the witness of one of them. Cards that one made there are announced again.
 func (m *member) leavePlace(sp *vault.Space) error {
 	p := m.acct.Place
-	m.acct.Unsure, m.acct.Awaits, m.acct.Keys = true, false, p.Keys
+	m.acct.Unsure, m.acct.Awaits, m.acct.Keys, m.acct.Group = true, false, p.Keys, p.Former
 	keys := m.log.Signers(channel.Plenary) // if it is they who are wrong, the room knows one by these
 	switch b, err := sp.Get([]byte(keyBefore)); {
 	case err == nil:

@@ -9,6 +9,7 @@ import (
 	"parley/channel"
 	"parley/dialogue"
 	"parley/internal/wire"
+	"parley/mls"
 	"parley/relay"
 	"parley/vault"
 )
@@ -191,8 +192,15 @@ func TestOnePartyContradicts(t *testing.T) {
 	if l, err := ruth.c.Messages(ruth.id, Query{}); err != nil || spoken(l) != 1 {
 		t.Errorf("%d messages, %v", spoken(l), err)
 	}
+	if _, _, err := corin.c.Invite(ctx, corin.id, InviteOptions{Side: 2, Name: "Nora"}); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(corin)
 	if err := corin.c.Return(ctx, corin.id); err != nil || corin.log != nil {
 		t.Fatal("it does not leave: ", err)
+	}
+	if !corin.outHas(dialogue.KindInvite, func(dialogue.Event) bool { return true }) {
+		t.Error("the card that was made is not announced again")
 	}
 	if l := corin.spoke(); len(l) != 1 || l[0].State != StateBack || l[0].Text != "Here." {
 		t.Errorf("what was said does not come back: %+v", l)
@@ -202,7 +210,7 @@ func TestOnePartyContradicts(t *testing.T) {
 		t.Fatal("it comes back without a witness")
 	}
 	x.pass(witnessWait * time.Minute)
-	x.sync(ruth, corin) // the convenor's, who was not heeded
+	x.sync(ruth, corin, corin) // the convenor's, who was not heeded
 	if corin.log != nil {
 		t.Fatal("it comes back by another's witness")
 	}
@@ -258,10 +266,13 @@ func TestContradictedByTheCard(t *testing.T) {
 	if err := corin.turn(context.Background(), 0); err != nil || corin.log == nil || !corin.acct.Awaits {
 		t.Fatal("Corin has not just come in: ", err)
 	}
-	key := ed25519.NewKeyFromSeed(halden.acct.Witness)
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	x.saysWith(halden, corin, key, key, nil)
 	x.sync(corin)
-	if corin.log == nil {
+	if corin.log == nil || corin.elsewhere() {
 		t.Fatal("Halden's is by the card")
 	}
 	text, err := ruth.c.Card(ruth.id, corin.acct.Me)
@@ -325,4 +336,96 @@ func TestWitnessesThatDoNotCount(t *testing.T) {
 	if len(corin.acct.Place.Against) != 1 {
 		t.Error("another tag passes")
 	}
+}
+
+// TestCardCountsForADay: who made the card takes nobody out of a room by itself
+// who came in more than a day ago.
+func TestCardCountsForADay(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.pass(25 * time.Hour)
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	corin.mu.Lock()
+	corin.acct.Place.Card = dialogue.Key(key.Public().(ed25519.PublicKey))
+	corin.mu.Unlock()
+	x.saysWith(ruth, corin, ed25519.NewKeyFromSeed(ruth.acct.Witness), key, nil)
+	x.sync(corin)
+	if k := kinds(corin); corin.acct.Standing != StandingIn || len(k) != 1 || k[0] != AlarmElsewhere {
+		t.Errorf("Corin is %s, and told %v", corin.acct.Standing, k)
+	}
+}
+
+// TestWitnessOfAnotherPost: who came in with one post, and reads that the others
+// let it in with another that lies at its door, came in elsewhere, unless its log
+// is to be read yet.
+func TestWitnessOfAnotherPost(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.loses(corin, LossMissed)
+	x.sync(corin)
+	if err := corin.knockAgain(true); err != nil {
+		t.Fatal(err)
+	}
+	first := corin.acct.Away.Posts[0]
+	x.sync(corin, ruth, halden, ruth, corin, ruth, corin)
+	if corin.acct.Standing != StandingIn || len(corin.acct.Spare) != 1 || corin.acct.Spare[0].pkg() != first.pkg() {
+		t.Fatalf("Corin is %s, with %d posts left", corin.acct.Standing, len(corin.acct.Spare))
+	}
+	w := &dialogue.Witness{Author: ruth.acct.Me, Package: first.pkg(), Group: corin.acct.Group, Epoch: corin.acct.Base, Tag: corin.acct.Place.Tag}
+	if !corin.otherPlace(w) {
+		t.Error("it is not noticed")
+	}
+	corin.caughtUp = false
+	if corin.otherPlace(w) {
+		t.Error("the log may yet have it")
+	}
+	corin.caughtUp = true
+	x.pass(time.Hour)
+	if corin.otherPlace(w) {
+		t.Error("the log may have it since")
+	}
+}
+
+// TestNewcomerWaitsInVain: a newcomer whose Welcome leads where nobody tells a
+// past leaves after a day, and comes in by its door.
+func TestNewcomerWaitsInVain(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	_, mira := x.joins(ruth, 2, "Mira")
+	x.clocks(ruth, halden, corin, mira)
+	j := mira.acct.Joining
+	secrets, err := mls.ParseKeyPackageSecrets(j.Secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := parseCard(j.Card)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in, err := mira.enterWith(x.madeUp(halden, secrets.KeyPackage(), randomGroup()), k, j); !in || err != nil {
+		t.Fatal("that room is not entered: ", err)
+	}
+	x.sync(ruth)
+	x.approve(mira, halden, corin)
+	x.sync(ruth, halden, corin, mira)
+	x.pass(23 * time.Hour)
+	x.sync(mira)
+	if mira.log == nil {
+		t.Fatal("it leaves too soon")
+	}
+	x.pass(2 * time.Hour)
+	for range 5 {
+		x.sync(mira, halden, ruth, corin, mira)
+		x.pass(time.Minute)
+	}
+	if mira.acct.Standing != StandingIn {
+		t.Fatalf("Mira is %s", mira.acct.Standing)
+	}
+	x.sync(ruth, mira, ruth)
+	x.agree(mira, ruth)
 }
