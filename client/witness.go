@@ -171,7 +171,7 @@ func (m *member) readBeside(ctx context.Context, now bool) error {
 	}
 	beside := m.acct.Place.Beside
 	w := m.beside
-	if w == nil {
+	if w == nil || m.acct.Awaits { // what did not count before may count now
 		key, err := relay.BoxKeyFrom(beside.Box[:])
 		if err != nil {
 			m.mu.Unlock()
@@ -211,6 +211,9 @@ func (m *member) sawWitness(content []byte) error {
 		known, sure, err := m.judges(sp)
 		if err != nil {
 			return err
+		}
+		if known == nil && m.acct.Awaits && m.c.minute() >= p.At+doubtWait {
+			return m.leavePlaceFor(sp, heeded{}) // nobody tells a past here, and nothing was said: leaving costs little
 		}
 		byCard := p.Card != (dialogue.Key{}) && s.ByCard(p.Card)
 		if !byCard && !isBy(s, known) {
@@ -271,6 +274,12 @@ func parties(known *dialogue.State, seats []dialogue.SeatID) int {
 // there is forgotten, what one said there comes back, and the next Welcome has to
 // have the witness of one of them. Cards that one made there are announced again.
 func (m *member) leavePlace(sp *vault.Space) error {
+	p := &m.acct.Place
+	return m.leavePlaceFor(sp, heeded{Card: p.Card, Seats: p.Against})
+}
+
+// leavePlaceFor is leavePlace for where those whom one heeds say.
+func (m *member) leavePlaceFor(sp *vault.Space, heed heeded) error {
 	p := m.acct.Place
 	m.acct.Unsure, m.acct.Awaits, m.acct.Keys, m.acct.Group = true, false, p.Keys, p.Former
 	keys := m.log.Signers(channel.Plenary) // if it is they who are wrong, the room knows one by these
@@ -292,7 +301,7 @@ func (m *member) leavePlace(sp *vault.Space) error {
 	if err := m.loseAs(sp, keys, LossElsewhere, dialogue.SeatID{}); err != nil {
 		return err
 	}
-	m.acct.Away.Heed = heeded{Card: p.Card, Seats: p.Against}
+	m.acct.Away.Heed = heed
 	m.witnesses, m.passedOver = nil, false
 	return nil
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"testing"
 	"time"
 
@@ -428,4 +429,50 @@ func TestNewcomerWaitsInVain(t *testing.T) {
 	}
 	x.sync(ruth, mira, ruth)
 	x.agree(mira, ruth)
+}
+
+// TestLeavesWhereNobodyTellsAPast: a newcomer knows nobody yet. If for some minutes
+// nobody tells it a past where it came in, anybody's witness of another place is
+// enough to try that.
+func TestLeavesWhereNobodyTellsAPast(t *testing.T) {
+	x := newTable(t)
+	_, ruth := x.convenor("Ruth")
+	_, halden := x.joins(ruth, 1, "Halden")
+	x.sync(ruth, halden, ruth, halden, ruth)
+	_, corin := x.joins(ruth, 2, "Corin")
+	if err := ruth.watchCards(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	for epoch, i := ruth.state.Epoch, 0; corin.log == nil; i++ { // with a Welcome, and before there is a charter
+		if ruth.state.Epoch == epoch {
+			if err := ruth.proceed(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(ruth.push(t.Context()), ruth.readOn(), corin.turn(t.Context(), 0)); err != nil || i == 30 {
+			t.Fatal("Corin does not come in: ", err)
+		}
+	}
+	x.clocks(ruth, halden, corin)
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.saysWith(halden, corin, key, nil, nil)
+	x.sync(corin)
+	if corin.log == nil || !corin.acct.Awaits {
+		t.Fatal("it leaves too soon, or was told a past")
+	}
+	x.pass(doubtWait * time.Minute)
+	x.sync(corin)
+	if corin.log != nil || corin.wary() {
+		t.Fatal("it does not leave, or is wary")
+	}
+	for range 3 {
+		x.sync(corin, ruth, halden, ruth, corin)
+		x.pass(time.Minute)
+	}
+	if corin.acct.Standing != StandingIn {
+		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
 }

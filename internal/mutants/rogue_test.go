@@ -57,6 +57,8 @@ var ofRogues = []mutant{
 		"parties(known, p.Against) >= enoughToLeave {", "parties(known, p.Against) >= 1 {", unit("client", "TestOnePartyContradicts")},
 	{"§6 who made a newcomer's card is believed", "client/witness.go",
 		"if byCard && m.c.minute() < p.At+cardCounts ||", "if false ||", unit("client", "TestContradictedByTheCard")},
+	{"§6 where nobody tells a newcomer a past, any witness counts", "client/witness.go",
+		"if known == nil && m.acct.Awaits &&", "if false &&", unit("client", "TestLeavesWhereNobodyTellsAPast")},
 	{"§6 who made a card is believed for a day", "client/witness.go",
 		"if byCard && m.c.minute() < p.At+cardCounts ||", "if byCard ||", unit("client", "TestCardCountsForADay")},
 	{"§6 a witness is by the key that one knows", "client/witness.go",
