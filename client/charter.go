@@ -319,7 +319,7 @@ func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Chart
 	if b == nil || err != nil {
 		return err
 	}
-	if hashOf(b) == c.Hash && (len(c.Skeleton) == 0 || hashOf(c.Skeleton) == c.Hash) {
+	if agrees(c, b) {
 		if side := m.sideOf(n.By); c.Base == m.acct.Base && !slices.Contains(m.acct.Vouched, side) {
 			m.acct.Vouched = append(m.acct.Vouched, side)
 		}
@@ -332,6 +332,11 @@ func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Chart
 		return err
 	}
 	return m.record(sp, n, record{ID: n.Event}, e)
+}
+
+// agrees tells whether a charter tells of a skeleton.
+func agrees(c dialogue.Charter, skeleton []byte) bool {
+	return hashOf(skeleton) == c.Hash && (len(c.Skeleton) == 0 || hashOf(c.Skeleton) == c.Hash)
 }
 
 // toTell is the skeleton that newcomers of an epoch are told; nil where there is

@@ -18,9 +18,9 @@
 // daily.go (keys of the day), destroy.go (old boxes), charter.go (what a
 // newcomer learns), pasts.go (where it was told two), sides.go (side rooms),
 // files.go, door.go (others' doors, and who sleeps), return.go (one's own way
-// back), lostroom.go (side rooms that were lost), readings.go (words read
-// aloud), doubt.go (who contradicts what was read), faithful.go (whether the
-// relay gives what it gave), attempt.go (commits that do not count), silence.go
-// (who was not heard), expire.go (what disappears), messages.go and show.go
-// (what faces see).
+// back), witness.go (where one was let in, by the others), lostroom.go (side
+// rooms that were lost), readings.go (words read aloud), doubt.go (who
+// contradicts what was read), faithful.go (whether the relay gives what it
+// gave), attempt.go (commits that do not count), silence.go (who was not
+// heard), expire.go (what disappears), messages.go and show.go (what faces see).
 package client

@@ -87,6 +87,7 @@ func (m *member) keepHeld(sp *vault.Space, held []heldEntry) error {
 func (m *member) settle(sp *vault.Space) error {
 	m.acct.Settled, m.acct.Pasts, m.acct.Unsure = true, nil, false
 	m.acct.Tree, m.acct.Keys, m.acct.Refused = nil, nil, 0
+	m.beside = nil // witnesses are judged anew by what is sure now
 	return errors.Join(sp.DeletePrefix([]byte(keyHeld)), sp.DeletePrefix([]byte(keyPast)), sp.Delete([]byte(keyConfirmed)))
 }
 
@@ -391,26 +392,33 @@ func (m *member) foldAgain(sp *vault.Space, p past, held []heldEntry) error {
 		}
 	}
 	m.state, m.stored, m.acct.Vouched = s, s.Marshal(), p.Parties
-	return errors.Join(sp.Put([]byte(keyState), m.stored), m.blameAgain(sp, held, p.Hash, guilty), m.settle(sp))
+	return errors.Join(sp.Put([]byte(keyState), m.stored), m.blameAgain(sp, held, guilty), m.settle(sp))
 }
 
 // blameAgain turns the alarms of what goes by one's past when another is taken:
-// who told that one is not to be blamed, and who told another is; of those whose
-// commits were refused, only the guilty are.
-func (m *member) blameAgain(sp *vault.Space, held []heldEntry, chosen dialogue.Hash, guilty []dialogue.SeatID) error {
+// who told that one, or those who came in later what follows from it, is not to
+// be blamed, and who told another is; of those whose commits were refused, only
+// the guilty are.
+func (m *member) blameAgain(sp *vault.Space, held []heldEntry, guilty []dialogue.SeatID) error {
 	right, wrong := map[dialogue.EventID]bool{}, map[dialogue.EventID]*heldEntry{}
 	for i := range held {
 		h := &held[i]
-		if c, ok := h.charter(); ok && c.Base == m.acct.Base {
-			event, err := dialogue.ParseEvent(h.Event)
-			if err != nil {
-				return err
-			}
-			if id := event.ID(h.Author); c.Hash == chosen {
-				right[id] = true
-			} else {
-				wrong[id] = h
-			}
+		c, ok := h.charter()
+		if !ok {
+			continue
+		}
+		b, err := toTell(sp, c.Base)
+		if b == nil && err == nil {
+			continue
+		}
+		event, perr := dialogue.ParseEvent(h.Event)
+		if err := errors.Join(err, perr); err != nil {
+			return err
+		}
+		if id := event.ID(h.Author); agrees(c, b) {
+			right[id] = true
+		} else {
+			wrong[id] = h
 		}
 	}
 	if err := m.unblame(sp, func(seq uint64, r *record) bool {

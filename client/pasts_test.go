@@ -192,6 +192,31 @@ func TestChosenTooLate(t *testing.T) {
 	x.agree(ruth, mira)
 }
 
+// TestChosenWhileOthersCame: somebody else came in while a newcomer went by a
+// false past. Once it has chosen the other, it blames nobody for what they told
+// the one who came later.
+func TestChosenWhileOthersCame(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin, mira := x.told()
+	_, nora := x.joins(ruth, 2, "Nora")
+	x.sync(ruth)
+	x.approve(nora, halden, corin)
+	x.sync(ruth, nora, ruth, halden, corin, mira, nora, mira)
+	if a := mira.show().Alarms; !slices.ContainsFunc(a, func(a Alarm) bool { return a.Seat.Name == "Corin" }) || mira.log.Epoch() != ruth.log.Epoch() {
+		t.Fatalf("before the choice: %+v", a)
+	}
+	if err := mira.c.ChooseCharter(mira.id, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range mira.show().Alarms {
+		if a.Seat.Name != "Halden" {
+			t.Errorf("an alarm against %s", a.Seat.Name)
+		}
+	}
+	x.sync(ruth, mira)
+	x.agree(ruth, mira)
+}
+
 // TestStayWithThePast: who chooses the past taken goes on with it.
 func TestStayWithThePast(t *testing.T) {
 	x := newTable(t)

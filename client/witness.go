@@ -220,7 +220,7 @@ func (m *member) sawWitness(content []byte) error {
 			return nil
 		}
 		p.Against = append(p.Against, w.Author)
-		if byCard && m.c.minute() < p.At+cardCounts || (sure || m.acct.Awaits || m.unbacked()) && parties(known, p.Against) >= enoughToLeave {
+		if byCard && m.c.minute() < p.At+cardCounts || (sure || m.unbacked() && !m.contested()) && parties(known, p.Against) >= enoughToLeave {
 			return m.leavePlace(sp)
 		}
 		return m.notice(sp, NoteElsewhere, w.Author)

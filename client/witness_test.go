@@ -476,3 +476,31 @@ func TestLeavesWhereNobodyTellsAPast(t *testing.T) {
 		t.Errorf("Corin is %s", corin.acct.Standing)
 	}
 }
+
+// TestWitnessesByAFalsePast: who told a newcomer a false past may have told it
+// other witness keys, too. Where others told another past, they are there: such
+// keys take nobody out of the room.
+func TestWitnessesByAFalsePast(t *testing.T) {
+	var keys []ed25519.PrivateKey
+	x := newTable(t)
+	ruth, halden, corin, mira := x.toldThat(func(s *dialogue.State) {
+		s.Seats[0].Name = "Somebody else"
+		for i := range s.Seats[:3] {
+			public, key, err := ed25519.GenerateKey(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Seats[i].Witness, keys = public, append(keys, key)
+		}
+	})
+	if !mira.contested() || mira.state.Seats[0].Name != "Somebody else" {
+		t.Fatal("Mira was not told the false past first")
+	}
+	for i, m := range []*member{ruth, halden, corin} {
+		x.saysWith(halden, mira, keys[i], nil, func(w *dialogue.Witness) { w.Author = m.acct.Me })
+	}
+	x.sync(mira)
+	if mira.log == nil || len(mira.acct.Place.Against) != 3 {
+		t.Errorf("Mira is %s, with %d witnesses against the room", mira.acct.Standing, len(mira.acct.Place.Against))
+	}
+}

@@ -27,7 +27,7 @@ var ofClient = []mutant{
 	{"§3 nobody can make an event that has another's id", "dialogue/event.go",
 		"h.Write(author[:])", "_ = author[:]", unit("client", "TestShownOnce")},
 	{"§3 every member compares a charter with its own fold", "client/charter.go",
-		"if hashOf(b) == c.Hash && (", "if len(b) > 0 && (", unit("client", "TestFalseCharter")},
+		"return hashOf(skeleton) == c.Hash && (", "return len(skeleton) > 0 && (", unit("client", "TestFalseCharter")},
 	{"§3 who returns holds the charter against its old skeleton", "client/charter.go",
 		"former != nil && !s.Succeeds(former)", "false && former != nil", unit("client", "TestFalsePast")},
 	{"§5 who comes in while one party alone speaks has a right clock", "dialogue/time.go",
