@@ -1,0 +1,177 @@
+//go:build rogue
+
+package sim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"parley/client"
+	"parley/dialogue"
+)
+
+// TestCollusion: a seat lies, and the relay lies with it. It splits people,
+// copies between them what it likes, moves the rogue from one view to another,
+// holds cells and gives them again. Whatever the two do, nobody is shown what
+// nobody said, who have read the same cells have the same skeleton, and who was
+// removed reads nothing of those who know that, in whichever view.
+func TestCollusion(t *testing.T) {
+	var removed atomic.Int32
+	each := len(strategies) * len(roles)
+	t.Cleanup(func() {
+		if n := int(removed.Load()); !t.Failed() && n < each/2 {
+			t.Errorf("the rogue was removed in %d of %d schedules only", n, each)
+		}
+	})
+	for i := range each {
+		how, as := strategies[i%len(strategies)], roles[i/len(strategies)]
+		seed := *seedFlag + 5000 + uint64(i)
+		t.Run(fmt.Sprintf("%s/%s/seed %d", how.name, as, seed), func(t *testing.T) {
+			play(t, seed, func(w *World) {
+				l := w.lie()
+				d := conspire(w, how, as)
+				d.collude(l, 40)
+				if d.shutOut(l) {
+					removed.Add(1)
+				}
+			})
+		})
+	}
+}
+
+// collude is the random phase with a relay that lies.
+func (d *plot) collude(l *liar, steps int) {
+	for i := range steps {
+		d.people()
+		switch n := d.Rand.IntN(24); {
+		case n < 8:
+			d.speak(fmt.Sprint(i))
+		case n < 14:
+			if d.how.move != nil {
+				d.how.move(d)
+			}
+		case n == 14 && d.invited < 2:
+			d.invite()
+		case n < 17:
+			d.People[d.Rand.IntN(len(d.People))].Crash()
+		case n == 17 && len(l.views) < 3:
+			d.split(l)
+		case n < 20:
+			d.copyAtRandom(l)
+		case n == 20:
+			d.rogue.net.Store(d.anyView(l).net)
+		case n == 21:
+			d.anyView(l).again(d.Rand.IntN(50))
+		case n == 22:
+			l.mu.Lock()
+			l.hold = time.Duration(d.Rand.IntN(8)) * time.Second
+			l.mu.Unlock()
+		case n == 23:
+			d.night()
+		}
+		time.Sleep(time.Duration(d.Rand.IntN(4000)) * time.Millisecond)
+		d.lookAcross()
+	}
+}
+
+func (d *plot) anyView(l *liar) *view { return l.views[d.Rand.IntN(len(l.views))] }
+
+// split shows some people a view of their own.
+func (d *plot) split(l *liar) {
+	var some []*Person
+	for _, p := range d.People {
+		if d.Rand.IntN(3) == 0 {
+			some = append(some, p)
+		}
+	}
+	l.fork(some...)
+}
+
+// copyAtRandom changes what goes from one view to another.
+func (d *plot) copyAtRandom(l *liar) {
+	from, way := d.anyView(l), d.Rand.IntN(3)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.copies = func(x, y *view) bool { return way == 0 || way == 1 && x == from || way == 2 && y == from }
+}
+
+// again puts a cell once more at the end of the box that lives.
+func (v *view) again(n int) {
+	v.change(func(s *shelf) {
+		if s != nil && len(s.cells) > 0 {
+			i := n % len(s.cells)
+			s.add(&s.cells[i], s.hours[i])
+		}
+	})
+}
+
+// lookAcross: nobody honest is shown what nobody honest said, and whoever has
+// read the same cells of the same boxes is in the same epoch and has the same skeleton.
+func (d *plot) lookAcross() {
+	d.T.Helper()
+	for _, p := range d.honest() {
+		for r := range dialogue.Room(3) {
+			d.heard(p, r)
+		}
+	}
+	for _, p := range d.seated() {
+		x, ok := p.Insight()
+		if sees := p.Dialogue(); !ok || !x.Place.Known || len(sees.Charters) > 0 || len(sees.Unconfirmed) > 0 {
+			continue // nobody can say yet what is right there
+		}
+		key := fmt.Sprintf("%d %x %x", x.Place.Position, x.Place.Running, x.Place.Chain)
+		y, seen := d.dates[key]
+		if !seen {
+			d.dates[key] = x
+			continue
+		}
+		if x.Authenticator != y.Authenticator || x.Skeleton != y.Skeleton {
+			d.T.Errorf("%s has read the same cells as somebody else, and has another epoch or skeleton", p.Name)
+		}
+	}
+}
+
+// shutOut has somebody remove the rogue. It tells whether that took place: who
+// has stopped, or is out of the room, can't. Then the rogue looks everywhere.
+func (d *plot) shutOut(l *liar) bool {
+	d.T.Helper()
+	ctx := context.Background()
+	var done []*Person
+	for range 120 {
+		d.people()
+		for _, p := range d.seated() {
+			if s := p.Seat(d.rogue.Name); s.MayDo.Remove && !s.Due {
+				p.Remove(ctx, p.ID(), s.ID) // where it may not, another does
+			}
+		}
+		time.Sleep(10 * time.Second)
+	}
+	for _, p := range d.seated() {
+		if p.Seat(d.rogue.Name).Status == dialogue.Removed && p.Dialogue().Standing == client.StandingIn {
+			done = append(done, p)
+			text := p.Name + " after"
+			p.say(0, text)
+			d.said[text] = line{p.Name, 0}
+		}
+	}
+	for _, v := range l.views {
+		d.rogue.net.Store(v.net)
+		v.net.drop()
+		time.Sleep(2 * time.Minute)
+		d.lookAcross()
+	}
+	if len(d.rogue.Dialogues()) == 1 {
+		for r := range dialogue.Room(3) {
+			for _, text := range d.rogue.said(r) {
+				if strings.HasSuffix(text, " after") {
+					d.T.Errorf("who was removed reads %q", text)
+				}
+			}
+		}
+	}
+	return len(done) > 0
+}
