@@ -171,7 +171,7 @@ func (m *member) readBeside(ctx context.Context, now bool) error {
 	}
 	beside := m.acct.Place.Beside
 	w := m.beside
-	if w == nil || m.acct.Awaits { // what did not count before may count now
+	if w == nil || m.acct.Awaits || m.unbacked() { // what did not count before may count now
 		key, err := relay.BoxKeyFrom(beside.Box[:])
 		if err != nil {
 			m.mu.Unlock()
@@ -228,14 +228,19 @@ func (m *member) sawWitness(content []byte) error {
 }
 
 // otherPlace tells whether a witness says that one came in elsewhere: with the key
-// package that one did, or with another that lies at one's door and that the log,
-// read to its end, never took.
+// package that one did; or with another that lies at one's door and that the log,
+// read to its end, never took. What it says of an epoch before one came in may
+// be a Welcome that never came: that counts where nobody else confirms the past.
 func (m *member) otherPlace(w *dialogue.Witness) bool {
 	p := &m.acct.Place
 	if w.Package == p.Package {
 		return w.Epoch != m.acct.Base || !bytes.Equal(w.Group, m.acct.Group) || !bytes.Equal(w.Tag, p.Tag)
 	}
-	return m.caughtUp && m.acct.ReadAt == m.c.minute() && slices.ContainsFunc(m.posts(), func(p doorPost) bool { return p.pkg() == w.Package })
+	now := m.c.minute()
+	if w.Epoch < m.acct.Base && !(m.unbacked() && now >= m.acct.Told+doubtWait) {
+		return false
+	}
+	return m.caughtUp && m.acct.ReadAt == now && slices.ContainsFunc(m.posts(), func(p doorPost) bool { return p.pkg() == w.Package })
 }
 
 // judges is the skeleton by whose witness keys one judges witnesses: that which

@@ -381,6 +381,19 @@ func TestWitnessOfAnotherPost(t *testing.T) {
 	if !corin.otherPlace(w) {
 		t.Error("it is not noticed")
 	}
+	w.Epoch--
+	if corin.otherPlace(w) {
+		t.Error("a Welcome that never came is held against a room that others confirm")
+	}
+	corin.acct.Settled, corin.acct.Vouched, corin.acct.Told = false, nil, corin.c.minute()-doubtWait
+	if !corin.unbacked() || !corin.otherPlace(w) {
+		t.Error("it is not held against one that nobody confirms")
+	}
+	corin.acct.Told++
+	if corin.otherPlace(w) {
+		t.Error("it is too soon")
+	}
+	w.Epoch, corin.acct.Settled = corin.acct.Base, true
 	corin.caughtUp = false
 	if corin.otherPlace(w) {
 		t.Error("the log may yet have it")

@@ -71,6 +71,8 @@ var ofRogues = []mutant{
 		"func(p doorPost) bool { return p.pkg() == w.Package }", "func(p doorPost) bool { return false }", unit("client", "TestWitnessOfAnotherPost")},
 	{"§6 where pasts differ, others are there, and no witness takes one out that one was told to believe", "client/witness.go",
 		"m.unbacked() && !m.contested())", "m.unbacked())", unit("client", "TestWitnessesByAFalsePast")},
+	{"§6 a Welcome that never came is not held against the room", "client/witness.go",
+		"if w.Epoch < m.acct.Base && ", "if w.Epoch < 0 && ", unit("client", "TestWitnessOfAnotherPost")},
 	{"§6 who left a room waits for a witness", "client/witness.go",
 		"if !m.wary() || slices", "if true || slices", unit("client", "TestLetInToARoomOfItsOwn")},
 	{"§6 it waits for one of those whom it left by", "client/witness.go",

@@ -101,7 +101,7 @@ func (d *plot) copyAtRandom(l *liar) {
 
 // again puts a cell once more at the end of the box that lives.
 func (v *view) again(n int) {
-	v.change(func(s *shelf) {
+	v.change(v.lives(), func(s *shelf) {
 		if s != nil && len(s.cells) > 0 {
 			i := n % len(s.cells)
 			s.add(&s.cells[i], s.hours[i])

@@ -91,10 +91,17 @@ func (v *view) clone() map[relay.BoxID]*shelf {
 	return boxes
 }
 
-// change does something to the box that lives, out of order.
-func (v *view) change(f func(*shelf)) {
+// lives is the box that lives now.
+func (v *view) lives() relay.BoxID {
 	v.l.mu.Lock()
-	f(v.boxes[v.live])
+	defer v.l.mu.Unlock()
+	return v.live
+}
+
+// change does something to a box, out of order.
+func (v *view) change(id relay.BoxID, f func(*shelf)) {
+	v.l.mu.Lock()
+	f(v.boxes[id])
 	v.l.mu.Unlock()
 	v.net.drop() // whoever waits asks again
 }

@@ -204,12 +204,13 @@ func TestRelayTakesBack(t *testing.T) {
 				w.told(halden, "Two.", ruth, corin)
 				time.Sleep(2 * time.Minute)
 				v := l.views[0]
+				box := v.lives()
 				l.mu.Lock()
-				whole := v.boxes[v.live].clone()
+				whole := v.boxes[box].clone()
 				l.mu.Unlock()
 				at := corin.Outbox(corin.ID())
 				corin.stop()
-				v.change(harm)
+				v.change(box, harm)
 				corin.Restart()
 				w.Until("Corin is alarmed", func() bool { return corin.alarmed(kind, "") })
 				time.Sleep(5 * time.Minute)
@@ -220,7 +221,7 @@ func TestRelayTakesBack(t *testing.T) {
 				if l := corin.said(0); !slices.Equal(l, []string{"Ruth: One.", "Halden: Two."}) {
 					t.Errorf("Corin has %q", l)
 				}
-				v.change(func(s *shelf) { *s = *whole })
+				v.change(box, func(s *shelf) { *s = *whole })
 				w.told(corin, "Three.", ruth, halden)
 				if d := corin.Dialogue(); d.Problem != nil || len(d.Alarms) != 1 {
 					t.Errorf("%v, %+v; stood at %s", d.Problem, d.Alarms, at)
@@ -241,7 +242,7 @@ func TestReplay(t *testing.T) {
 		ruth, halden, corin := table(w)
 		w.told(ruth, "Once.", halden, corin)
 		w.told(halden, "Only.", ruth, corin)
-		l.views[0].change(func(s *shelf) {
+		l.views[0].change(l.views[0].lives(), func(s *shelf) {
 			for _, old := range l.views[0].boxes {
 				for i := range slices.Clone(old.cells) {
 					s.add(&old.cells[i], old.hours[i])
