@@ -142,6 +142,8 @@ const (
 	NoteVanished
 	NoteFoundedAgain // By founded the room again, without Seat
 	NoteElsewhere    // By says that one was let in elsewhere
+
+	NoteLeftElsewhere // one has left a room for that reason
 )
 
 // alarmKinds are the lines that are alarms.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -316,6 +317,9 @@ func (m *member) enterWith(welcome []byte, k *card, j *joining) (bool, error) {
 	defer m.mu.Unlock()
 	if m.log != nil {
 		return true, nil
+	}
+	if m.acct.Standing != StandingWaiting || m.acct.Joining == nil || !bytes.Equal(m.acct.Joining.Secrets, j.Secrets) {
+		return false, nil // one has left again, or waits with another card: a Welcome serves once
 	}
 	err = m.update(func(sp *vault.Space) error {
 		if err := m.dropAll(sp, func(it *item) bool { return it.Kind == itemParcel }); err != nil {

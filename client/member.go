@@ -58,6 +58,7 @@ type member struct {
 	beside     *watch                        // of where one's Welcome lay, while one looks for witnesses
 	witnesses  []*dialogue.SignedWitness     // that one heeds, on the way back
 	passedOver bool                          // a Welcome was, for lack of one
+	unjudged   bool                          // a witness was, because the log was to be read yet
 	endWait    context.CancelFunc            // ends the wait there
 	foundings  map[dialogue.SeatID]*judged   // of the room, again, by founder
 	former     *dialogue.State               // known before the founding that was accepted

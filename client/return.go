@@ -428,7 +428,10 @@ func (m *member) returnWith(welcome []byte) error {
 			if err := m.dropAll(sp, m.isKnock); err != nil {
 				return err
 			}
-			return m.enter(sp, group, place{Package: pkg, Beside: parcelItem{Box: m.acct.Door, Days: doorDays}, Keys: append(slices.Clone(a.Keys), key)})
+			return m.enter(sp, group, place{
+				Package: pkg, Beside: parcelItem{Box: p.post().Door, Days: doorDays}, Keys: append(slices.Clone(a.Keys), key),
+				Card: m.cardHeeded(),
+			})
 		})
 	}
 	return nil

@@ -70,16 +70,17 @@ type place struct {
 // A heeded says whose witness a Welcome needs after one has left a place that
 // others contradicted.
 type heeded struct {
-	_     struct{} `cbor:",toarray"`
-	Card  dialogue.Key
-	Seats []dialogue.SeatID
+	_     struct{}          `cbor:",toarray"`
+	Card  dialogue.Key      // by which one left; or else:
+	Seats []dialogue.SeatID // by which one left
+	Need  uint8             // of how many parties of theirs
+	Until uint64            // minutes since 1970: whom one heeds may be gone
 }
 
 // noteLetIn takes note of whom a commit let in, and where their Welcomes lie.
 func (m *member) noteLetIn(c *dialogue.Commit, to []parcelItem) {
 	for i, a := range c.Adds {
-		l := slices.DeleteFunc(m.acct.LetIn, func(x letIn) bool { return x.Seat == a.Seat })
-		l = append(l, letIn{Seat: a.Seat, Package: a.Package, Beside: to[i], Epoch: m.log.Epoch(), Tag: m.log.Tag(channel.Plenary),
+		l := append(m.acct.LetIn, letIn{Seat: a.Seat, Package: a.Package, Beside: to[i], Epoch: m.log.Epoch(), Tag: m.log.Tag(channel.Plenary),
 			At: min(c.Time, m.c.minute())})
 		m.acct.LetIn = l[max(0, len(l)-maxLetIn):]
 	}
@@ -91,13 +92,13 @@ func (m *member) witnessAt(x *letIn) uint64 {
 }
 
 func (m *member) owesWitness() bool {
-	return slices.ContainsFunc(m.acct.LetIn, func(x letIn) bool { return m.c.minute() >= m.witnessAt(&x) })
+	return len(m.acct.LetIn) > 0 && !m.unbacked() && slices.ContainsFunc(m.acct.LetIn, func(x letIn) bool { return m.c.minute() >= m.witnessAt(&x) })
 }
 
 // putWitnesses is the chore of telling who was let in, and was never heard,
 // where that was.
 func (m *member) putWitnesses(sp *vault.Space) error {
-	if !m.owesWitness() || m.unbacked() || m.elsewhere() {
+	if !m.owesWitness() {
 		return nil
 	}
 	var later []letIn
@@ -171,7 +172,8 @@ func (m *member) readBeside(ctx context.Context, now bool) error {
 	}
 	beside := m.acct.Place.Beside
 	w := m.beside
-	if w == nil || m.acct.Awaits || m.unbacked() { // what did not count before may count now
+	if w == nil || m.acct.Awaits || m.unbacked() || m.unjudged { // what did not count before may count now
+		m.unjudged = false
 		key, err := relay.BoxKeyFrom(beside.Box[:])
 		if err != nil {
 			m.mu.Unlock()
@@ -204,7 +206,7 @@ func (m *member) sawWitness(content []byte) error {
 	defer m.mu.Unlock()
 	p := &m.acct.Place
 	w := &s.Witness
-	if m.log == nil || w.Author == m.acct.Me || slices.Contains(p.Against, w.Author) || !m.otherPlace(w) {
+	if m.log == nil || w.Author == m.acct.Me || !m.otherPlace(w) {
 		return nil
 	}
 	return m.update(func(sp *vault.Space) error {
@@ -212,18 +214,29 @@ func (m *member) sawWitness(content []byte) error {
 		if err != nil {
 			return err
 		}
-		if known == nil && m.acct.Awaits && m.c.minute() >= p.At+doubtWait {
+		if known == nil && m.acct.Awaits && !m.clockOff && m.c.minute() >= p.At+doubtWait {
 			return m.leavePlaceFor(sp, heeded{}) // nobody tells a past here, and nothing was said: leaving costs little
 		}
 		byCard := p.Card != (dialogue.Key{}) && s.ByCard(p.Card)
-		if !byCard && !isBy(s, known) {
+		if byCard && m.c.minute() < p.At+cardCounts {
+			return m.leavePlaceFor(sp, heeded{Card: p.Card})
+		}
+		by := w.Author
+		if !isBy(s, known) {
+			me := m.me()
+			if !byCard || me == nil {
+				return nil
+			}
+			by = me.By // whatever name it gives
+		}
+		if slices.Contains(p.Against, by) {
 			return nil
 		}
-		p.Against = append(p.Against, w.Author)
-		if byCard && m.c.minute() < p.At+cardCounts || (sure || m.unbacked() && !m.contested()) && parties(known, p.Against) >= enoughToLeave {
+		p.Against = append(p.Against, by)
+		if (sure || m.unbacked() && !m.contested()) && parties(known, p.Against) >= enoughToLeave {
 			return m.leavePlace(sp)
 		}
-		return m.notice(sp, NoteElsewhere, w.Author)
+		return m.notice(sp, NoteElsewhere, by)
 	})
 }
 
@@ -240,17 +253,25 @@ func (m *member) otherPlace(w *dialogue.Witness) bool {
 	if w.Epoch < m.acct.Base && !(m.unbacked() && now >= m.acct.Told+doubtWait) {
 		return false
 	}
-	return m.caughtUp && m.acct.ReadAt == now && slices.ContainsFunc(m.posts(), func(p doorPost) bool { return p.pkg() == w.Package })
+	if !slices.ContainsFunc(m.posts(), func(p doorPost) bool { return p.pkg() == w.Package }) {
+		return false
+	}
+	read := m.caughtUp && m.acct.ReadAt+1 >= now
+	m.unjudged = m.unjudged || !read
+	return read
 }
 
 // judges is the skeleton by whose witness keys one judges witnesses: that which
-// one had before one came in, and otherwise, not so sure, what one was told.
+// one had before one came in, and otherwise, not so sure, what one was told here.
 func (m *member) judges(sp *vault.Space) (known *dialogue.State, sure bool, err error) {
 	known, err = skeletonAt(sp, []byte(keyBefore))
-	if errors.Is(err, vault.ErrNotFound) {
-		return m.state, false, nil
+	switch {
+	case !errors.Is(err, vault.ErrNotFound):
+		return known, true, err
+	case m.acct.Awaits:
+		return nil, false, nil // what one has is of another room
 	}
-	return known, true, err
+	return m.state, false, nil
 }
 
 func isBy(s *dialogue.SignedWitness, known *dialogue.State) bool {
@@ -279,8 +300,12 @@ func parties(known *dialogue.State, seats []dialogue.SeatID) int {
 // there is forgotten, what one said there comes back, and the next Welcome has to
 // have the witness of one of them. Cards that one made there are announced again.
 func (m *member) leavePlace(sp *vault.Space) error {
-	p := &m.acct.Place
-	return m.leavePlaceFor(sp, heeded{Card: p.Card, Seats: p.Against})
+	known, _, err := m.judges(sp)
+	if err != nil {
+		return err
+	}
+	against := m.acct.Place.Against
+	return m.leavePlaceFor(sp, heeded{Seats: against, Need: uint8(min(parties(known, against), enoughToLeave))})
 }
 
 // leavePlaceFor is leavePlace for where those whom one heeds say.
@@ -300,13 +325,22 @@ func (m *member) leavePlaceFor(sp *vault.Space, heed heeded) error {
 	default:
 		return err
 	}
+	m.acct.Judged = max(m.acct.Judged, p.From) // whom one blamed before stays blamed
 	if err := errors.Join(m.takeBack(sp, p.From), m.inviteAgain(sp)); err != nil {
 		return err
 	}
 	if err := m.loseAs(sp, keys, LossElsewhere, dialogue.SeatID{}); err != nil {
 		return err
 	}
+	if heed.Need > 0 || heed.Card != (dialogue.Key{}) {
+		heed.Until = m.c.minute() + postAgain
+	}
 	m.acct.Away.Heed = heed
+	if p.From < m.acct.NextSeq {
+		if err := m.notice(sp, NoteLeftElsewhere, dialogue.SeatID{}); err != nil {
+			return err
+		}
+	}
 	m.witnesses, m.passedOver = nil, false
 	return nil
 }
@@ -373,36 +407,73 @@ func (m *member) inviteAgain(sp *vault.Space) error {
 // elsewhere tells whether somebody says that one came in elsewhere.
 func (m *member) elsewhere() bool { return len(m.acct.Place.Against) > 0 }
 
-// heeds tells whether one goes where a witness says.
-func (m *member) heeds(sp *vault.Space, s *dialogue.SignedWitness) (bool, error) {
-	h := &m.acct.Away.Heed
-	if h.Card != (dialogue.Key{}) && s.ByCard(h.Card) {
-		return true, nil
-	}
-	if !slices.Contains(h.Seats, s.Witness.Author) {
-		return false, nil
-	}
-	known, _, err := m.judges(sp)
-	return isBy(s, known), err
-}
+// wary tells whether a Welcome needs a witness.
+func (m *member) wary() bool { return m.c.minute() < m.acct.Away.Heed.Until }
 
-// wary tells whether a Welcome needs a witness. It does for a day: then whoever
-// was heeded may be gone.
-func (m *member) wary() bool {
-	a := m.acct.Away
-	return (a.Heed.Card != (dialogue.Key{}) || len(a.Heed.Seats) > 0) && m.c.minute() < a.Since+postAgain
-}
-
-// witnessed tells whether a Welcome leads where it should, as far as one knows.
+// witnessed tells whether a Welcome leads where those whom one heeds say.
 func (m *member) witnessed(group *mls.Group, pkg dialogue.Hash) bool {
-	if !m.wary() || slices.ContainsFunc(m.witnesses, func(s *dialogue.SignedWitness) bool {
-		w := &s.Witness
-		return w.Package == pkg && w.Epoch == group.Epoch() && bytes.Equal(w.Group, group.GroupID()) && bytes.Equal(w.Tag, group.ConfirmationTag())
-	}) {
+	if !m.wary() {
 		return true
 	}
-	m.passedOver = true
-	return false
+	var by []dialogue.SeatID
+	for _, s := range m.witnesses {
+		w := &s.Witness
+		if w.Package != pkg || w.Epoch != group.Epoch() || !bytes.Equal(w.Group, group.GroupID()) || !bytes.Equal(w.Tag, group.ConfirmationTag()) {
+			continue
+		}
+		if m.byCard(s) {
+			return true
+		}
+		by = append(by, w.Author)
+	}
+	h, enough := &m.acct.Away.Heed, false
+	err := m.view(func(sp *vault.Space) error {
+		known, err := m.heedsBy(sp)
+		enough = h.Need > 0 && parties(known, by) >= int(h.Need)
+		return err
+	})
+	if err != nil {
+		m.problem = err
+	}
+	m.passedOver = m.passedOver || !enough
+	return enough
+}
+
+// byCard tells whether a witness is by the card by which one left a room.
+func (m *member) byCard(s *dialogue.SignedWitness) bool {
+	c := m.acct.Away.Heed.Card
+	return c != (dialogue.Key{}) && s.ByCard(c)
+}
+
+// cardHeeded is the card whose maker can take one out of the room that one comes
+// to: the one by which one left another, while one is wary.
+func (m *member) cardHeeded() (c dialogue.Key) {
+	if m.wary() {
+		c = m.acct.Away.Heed.Card
+	}
+	return c
+}
+
+// heedsBy is the skeleton with the witness keys of those whom one heeds: where one
+// was sure of none, that of the room which one left by them.
+func (m *member) heedsBy(sp *vault.Space) (*dialogue.State, error) {
+	known, err := skeletonAt(sp, []byte(keyBefore))
+	if errors.Is(err, vault.ErrNotFound) {
+		return m.state, nil
+	}
+	return known, err
+}
+
+// heeds tells whether a witness is by somebody whom one heeds.
+func (m *member) heeds(sp *vault.Space, s *dialogue.SignedWitness) (bool, error) {
+	if m.byCard(s) {
+		return true, nil
+	}
+	if !slices.Contains(m.acct.Away.Heed.Seats, s.Witness.Author) {
+		return false, nil
+	}
+	known, err := m.heedsBy(sp)
+	return isBy(s, known), err
 }
 
 // sawHeeded keeps a witness on the way back. Where a Welcome was passed over, the
@@ -414,19 +485,24 @@ func (m *member) sawHeeded(content []byte) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.acct.Away == nil || m.log != nil || !m.wary() || len(m.witnesses) >= maxWitnesses ||
+	if m.acct.Away == nil || m.log != nil || !m.wary() ||
 		slices.ContainsFunc(m.witnesses, func(o *dialogue.SignedWitness) bool { return bytes.Equal(o.Signature, s.Signature) }) {
 		return nil
 	}
-	err = m.view(func(sp *vault.Space) error {
-		heeds, err := m.heeds(sp, s)
-		if heeds {
-			m.witnesses = append(m.witnesses, s)
-		}
+	var heeds bool
+	err = m.view(func(sp *vault.Space) (err error) {
+		heeds, err = m.heeds(sp, s)
 		return err
 	})
-	if n := len(m.witnesses); m.passedOver && n > 0 && m.witnesses[n-1] == s {
+	if err != nil || !heeds {
+		return err
+	}
+	m.witnesses = slices.DeleteFunc(m.witnesses, func(o *dialogue.SignedWitness) bool {
+		return o.Witness.Author == s.Witness.Author && o.Witness.Package == s.Witness.Package
+	})
+	m.witnesses = append(m.witnesses[max(0, len(m.witnesses)-maxWitnesses+1):], s)
+	if m.passedOver {
 		m.door, m.passedOver = nil, false
 	}
-	return err
+	return nil
 }

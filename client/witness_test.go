@@ -50,25 +50,21 @@ func (x *table) witnesses(m *member, beside parcelItem) (l []*dialogue.SignedWit
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	page, err := r.Do(context.Background(), relay.Exchange{Box: beside.box(), Mode: relay.Mode64})
-	if err != nil {
-		x.t.Fatal(err)
-	}
 	key, err := relay.BoxKeyFrom(beside.Box[:])
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	un := channel.NewUnwrapper(key)
-	for i := range page.Cells {
-		p, err := un.Add(&page.Cells[i])
-		if err != nil || p == nil || p.Kind != channel.ParcelWitness {
-			continue
+	w := &watch{un: channel.NewUnwrapper(key)}
+	err = readBox(context.Background(), r, beside.box(), w, 0, func(p *channel.Parcel) error {
+		if p.Kind != channel.ParcelWitness {
+			return nil
 		}
 		s, err := dialogue.ParseWitness(p.Content)
-		if err != nil {
-			x.t.Fatal(err)
-		}
 		l = append(l, s)
+		return err
+	})
+	if err != nil {
+		x.t.Fatal(err)
 	}
 	return l
 }
@@ -159,7 +155,12 @@ func TestLetInToARoomOfItsOwn(t *testing.T) {
 		x.pass(time.Minute)
 	}
 	x.pass(witnessWait * time.Minute)
-	x.sync(ruth, oake, corin, ruth, oake, halden, corin, ruth)
+	x.sync(ruth, corin, corin)
+	if corin.log != nil {
+		t.Fatal("one party's witness is enough to follow a Welcome")
+	}
+	x.pass(time.Hour)
+	x.sync(oake, corin, corin, ruth, oake, halden, corin, ruth)
 	if corin.acct.Standing != StandingIn {
 		t.Fatalf("Corin is %s", corin.acct.Standing)
 	}
@@ -515,5 +516,207 @@ func TestWitnessesByAFalsePast(t *testing.T) {
 	x.sync(mira)
 	if mira.log == nil || len(mira.acct.Place.Against) != 3 {
 		t.Errorf("Mira is %s, with %d witnesses against the room", mira.acct.Standing, len(mira.acct.Place.Against))
+	}
+}
+
+// vouches puts a witness at somebody's door: that the latest post there came in
+// where a Welcome leads.
+func (x *table) vouches(by, of *member, as dialogue.SeatID, key ed25519.PrivateKey, welcome []byte) {
+	x.t.Helper()
+	p := of.acct.Away.Posts[len(of.acct.Away.Posts)-1]
+	secrets, err := mls.ParseKeyPackageSecrets(p.Secrets)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	group, err := mls.Join(welcome, secrets)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	w := dialogue.Witness{Author: as, Package: p.pkg(), Group: group.GroupID(), Epoch: group.Epoch(), Tag: group.ConfirmationTag()}
+	by.mu.Lock()
+	err = by.update(func(sp *vault.Space) error {
+		return by.queueParcel(sp, parcelItem{Box: of.acct.Door, Days: doorDays}, channel.ParcelWitness, wire.Marshal(w.Sign(key, nil)))
+	})
+	by.mu.Unlock()
+	if err := errors.Join(err, by.push(x.t.Context()), of.awaitDoor(x.t.Context(), 0), of.returnWith(welcome)); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// made is the card that a member made for another.
+func (x *table) made(by, of *member) (k *card) {
+	x.t.Helper()
+	by.mu.Lock()
+	defer by.mu.Unlock()
+	err := by.view(func(sp *vault.Space) error {
+		b, err := sp.Get(cardKey(of.acct.Me))
+		if err != nil {
+			return err
+		}
+		k, err = parseCard(string(b))
+		return err
+	})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return k
+}
+
+// TestFalseKeysAreNotHeeded: who told a newcomer false witness keys can't, with
+// them, send it on from the room that the card's maker took it out of.
+func TestFalseKeysAreNotHeeded(t *testing.T) {
+	var false0 ed25519.PrivateKey
+	x := newTable(t)
+	ruth, halden, _, mira := x.toldBy(func(s *dialogue.State) {
+		public, key, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Seats[0].Witness, false0 = public, key
+	})
+	x.saysWith(ruth, mira, ed25519.NewKeyFromSeed(ruth.acct.Witness), x.made(ruth, mira).signer(), nil)
+	x.sync(mira)
+	if mira.log != nil {
+		t.Fatal("Mira does not leave")
+	}
+	x.vouches(halden, mira, ruth.acct.Me, false0, x.welcome(halden, mira, randomGroup()))
+	if mira.log != nil {
+		t.Error("a witness by a key that was told there is heeded")
+	}
+}
+
+// TestLiarIsNotHeededAlone: who let a seat in to a room of its own can witness
+// against that room itself. It takes two parties to lead the seat on.
+func TestLiarIsNotHeededAlone(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	group := ruth.log.Group(channel.Plenary)
+	x.loses(corin, LossMissed)
+	x.sync(corin)
+	if err := corin.returnWith(x.welcome(halden, corin, group)); err != nil || corin.log == nil {
+		t.Fatal("that room is not entered: ", err)
+	}
+	x.says(halden, corin, nil)
+	x.says(ruth, corin, nil)
+	if err := corin.readBeside(t.Context(), true); err != nil || corin.log != nil {
+		t.Fatal("Corin does not leave: ", err)
+	}
+	welcome := x.welcome(halden, corin, group)
+	x.vouches(halden, corin, halden.acct.Me, ed25519.NewKeyFromSeed(halden.acct.Witness), welcome)
+	if corin.log != nil {
+		t.Error("the liar alone leads it on")
+	}
+	x.vouches(ruth, corin, ruth.acct.Me, ed25519.NewKeyFromSeed(ruth.acct.Witness), welcome)
+	if corin.log == nil {
+		t.Error("two parties do not")
+	}
+}
+
+// TestContradictedSeatStillWitnesses: a false witness beside one's own Welcome
+// does not silence one.
+func TestContradictedSeatStillWitnesses(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.says(halden, corin, nil)
+	x.sync(corin)
+	if !corin.elsewhere() {
+		t.Fatal("Corin has not seen it")
+	}
+	x.loses(halden, LossMissed)
+	x.sync(halden, ruth, corin, ruth, corin)
+	x.pass(time.Hour)
+	x.sync(corin, ruth)
+	l := x.witnesses(corin, parcelItem{Box: halden.acct.Door, Days: doorDays})
+	if len(l) != 2 || l[0].Witness.Author != corin.acct.Me {
+		t.Errorf("%d witnesses", len(l))
+	}
+	if corin.owesWitness() || len(corin.acct.LetIn) != 0 {
+		t.Error("Corin still owes one")
+	}
+}
+
+// TestCardNamesItsMaker: whoever made a card can sign with it what names others.
+// It is its maker's word all the same, and one word.
+func TestCardNamesItsMaker(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.pass(25 * time.Hour)
+	_, other, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	card := x.made(ruth, corin).signer()
+	x.saysWith(ruth, corin, other, card, func(w *dialogue.Witness) { w.Author = halden.acct.Me })
+	for range 3 {
+		x.saysWith(ruth, corin, other, card, func(w *dialogue.Witness) { w.Author = dialogue.NewSeatID() })
+	}
+	x.sync(corin)
+	if l := corin.show().Alarms; corin.log == nil || len(l) != 1 || l[0].Seat.Name != "Ruth" {
+		t.Errorf("alarms %+v", l)
+	}
+}
+
+// TestLeavingKeepsWhatWasKnown: an alarm of the time before one came in stays when
+// one leaves; and one is told that what was read there may be made up.
+func TestLeavingKeepsWhatWasKnown(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	attempt(t, halden)
+	x.sync(halden, corin)
+	if k := kinds(corin); len(k) != 1 || k[0] != AlarmAttempt {
+		t.Fatalf("before: %v", k)
+	}
+	x.loses(corin, LossMissed)
+	x.sync(corin, ruth, corin, ruth, corin)
+	x.says(halden, corin, nil)
+	x.says(ruth, corin, nil)
+	x.sync(corin)
+	if corin.log != nil {
+		t.Fatal("Corin does not leave")
+	}
+	if k := kinds(corin); len(k) != 1 || k[0] != AlarmAttempt {
+		t.Errorf("after: %v", k)
+	}
+	l, err := corin.c.Messages(corin.id, Query{})
+	if n := len(l); err != nil || n == 0 || l[n-1].Notice == nil || l[n-1].Notice.Kind != NoteLeftElsewhere {
+		t.Errorf("nothing is said: %v", err)
+	}
+}
+
+// TestWitnessesBesideEachWelcome: who was let in twice and not heard finds
+// witnesses beside both Welcomes: which of them it followed nobody knows.
+func TestWitnessesBesideEachWelcome(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.loses(corin, LossMissed)
+	x.sync(corin, ruth, halden)
+	first, epoch := ruth.acct.LetIn[len(ruth.acct.LetIn)-1], halden.state.Epoch
+	if err := corin.knockAgain(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := corin.push(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; halden.state.Epoch == epoch; i++ {
+		if i == 9 {
+			t.Fatal("Corin is not let in again")
+		}
+		x.sync(halden)
+		x.pass(20 * time.Second)
+	}
+	x.sync(ruth)
+	x.pass(time.Hour)
+	x.sync(ruth)
+	seen := map[dialogue.Hash]bool{}
+	for _, s := range x.witnesses(ruth, first.Beside) {
+		seen[s.Witness.Package] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("witnesses of %d key packages", len(seen))
 	}
 }

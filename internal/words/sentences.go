@@ -127,6 +127,7 @@ var noticeKeys = map[dialogue.NoteKind]string{
 	client.NoteVanished:       "notice.unfaithful",
 	client.NoteFoundedAgain:   "notice.foundedagain",
 	client.NoteElsewhere:      "notice.elsewhere",
+	client.NoteLeftElsewhere:  "notice.leftelsewhere",
 	dialogue.NoteReturning:    "notice.returning",
 	dialogue.NoteReturned:     "notice.returned",
 	dialogue.NoteAsleep:       "notice.asleep",

@@ -212,7 +212,7 @@ func TestEverySentence(t *testing.T) {
 			t.Errorf("%s is said as %q", what, s)
 		}
 	}
-	for k := client.NoteContradicted; k <= client.NoteElsewhere; k++ {
+	for k := client.NoteContradicted; k <= client.NoteLeftElsewhere; k++ {
 		if noticeKeys[k] == "" {
 			t.Errorf("notice %d has no words", k)
 		}
