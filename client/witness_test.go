@@ -425,15 +425,19 @@ func TestNewcomerWaitsInVain(t *testing.T) {
 	if in, err := mira.enterWith(x.madeUp(halden, secrets.KeyPackage(), randomGroup()), k, j); !in || err != nil {
 		t.Fatal("that room is not entered: ", err)
 	}
-	x.sync(ruth)
-	x.approve(mira, halden, corin)
-	x.sync(ruth, halden, corin, mira)
 	x.pass(23 * time.Hour)
 	x.sync(mira)
 	if mira.log == nil {
 		t.Fatal("it leaves too soon")
 	}
 	x.pass(2 * time.Hour)
+	x.sync(mira)
+	if mira.log != nil {
+		t.Fatal("it does not leave")
+	}
+	x.sync(ruth)
+	x.approve(mira, halden, corin) // the true room lets it in only now
+	x.sync(ruth, halden, corin, mira)
 	for range 5 {
 		x.sync(mira, halden, ruth, corin, mira)
 		x.pass(time.Minute)
@@ -671,12 +675,14 @@ func TestLeavingKeepsWhatWasKnown(t *testing.T) {
 		t.Fatalf("before: %v", k)
 	}
 	x.loses(corin, LossMissed)
-	x.sync(corin, ruth, corin, ruth, corin)
+	x.sync(corin)
+	if err := corin.returnWith(x.welcome(halden, corin, corin.acct.Group)); err != nil || corin.log == nil {
+		t.Fatal("that room is not entered: ", err)
+	}
 	x.says(halden, corin, nil)
 	x.says(ruth, corin, nil)
-	x.sync(corin)
-	if corin.log != nil {
-		t.Fatal("Corin does not leave")
+	if err := corin.readBeside(t.Context(), true); err != nil || corin.log != nil {
+		t.Fatal("Corin does not leave: ", err)
 	}
 	if k := kinds(corin); len(k) != 1 || k[0] != AlarmAttempt {
 		t.Errorf("after: %v", k)
