@@ -442,10 +442,13 @@ func (m *member) returnWith(welcome []byte) error {
 func (m *member) waitedInVain() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.log == nil || !m.acct.Awaits || m.clockOff || m.c.minute() < m.acct.Place.At+postAgain {
+	if m.log == nil || !m.acct.Awaits || m.c.minute() < m.acct.Place.At+postAgain {
 		return nil
 	}
 	return m.update(func(sp *vault.Space) error {
+		if err := m.tryCharter(sp); err != nil || !m.acct.Awaits {
+			return err // the clock was set
+		}
 		m.acct.Group = m.acct.Place.Former
 		if m.acct.Away == nil { // a card's holder: the room knows it by the key package of its post, if at all
 			m.acct.Awaits, m.acct.Keys = false, m.acct.Place.Keys

@@ -214,7 +214,7 @@ func (m *member) sawWitness(content []byte) error {
 		if err != nil {
 			return err
 		}
-		if known == nil && m.acct.Awaits && !m.clockOff && m.c.minute() >= p.At+doubtWait {
+		if known == nil && m.acct.Awaits && m.c.minute() >= p.At+doubtWait {
 			return m.leavePlaceFor(sp, heeded{}) // nobody tells a past here, and nothing was said: leaving costs little
 		}
 		byCard := p.Card != (dialogue.Key{}) && s.ByCard(p.Card)

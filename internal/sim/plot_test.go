@@ -254,7 +254,7 @@ func (d *plot) rogueSeat() client.Seat {
 // settle has people do what they are asked until a thing is so.
 func (d *plot) settle(what string, ok func() bool) {
 	d.T.Helper()
-	for range 3 {
+	for range 6 {
 		end := time.Now().Add(40 * time.Minute)
 		for time.Now().Before(end) {
 			d.people()
