@@ -277,26 +277,8 @@ func TestContradictedByTheCard(t *testing.T) {
 	if corin.log == nil || corin.elsewhere() {
 		t.Fatal("Halden's is by the card")
 	}
-	text, err := ruth.c.Card(ruth.id, corin.acct.Me)
-	if err == nil {
-		t.Fatal("the card can be shown again")
-	}
-	ruth.mu.Lock()
-	err = ruth.view(func(sp *vault.Space) error {
-		b, err := sp.Get(cardKey(corin.acct.Me))
-		text = string(b)
-		return err
-	})
-	ruth.mu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	k, err := parseCard(text)
-	if err != nil {
-		t.Fatal(err)
-	}
 	x.clocks(ruth, halden, corin)
-	x.saysWith(ruth, corin, ed25519.NewKeyFromSeed(ruth.acct.Witness), k.signer(), nil)
+	x.saysWith(ruth, corin, ed25519.NewKeyFromSeed(ruth.acct.Witness), x.made(ruth, corin).signer(), nil)
 	x.sync(corin)
 	if corin.log != nil || corin.acct.Away == nil || corin.acct.Away.Reason != LossElsewhere {
 		t.Fatal("Ruth's is not heeded")
