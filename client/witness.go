@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -348,7 +349,7 @@ func (m *member) leavePlaceFor(sp *vault.Space, heed heeded) error {
 // takeBack takes back what one said since a seq: the others may not have read it.
 func (m *member) takeBack(sp *vault.Space, from uint64) error {
 	for r := range dialogue.Room(maxRooms) {
-		var back []uint64
+		back := map[uint64]*record{}
 		for p, err := range scan(sp, []byte{keyMessage[0], byte(r)}, scanOptions{From: messageKey(r, from)}) {
 			if err != nil {
 				return err
@@ -357,21 +358,16 @@ func (m *member) takeBack(sp *vault.Space, from uint64) error {
 			if err != nil {
 				return err
 			}
-			if rec.Note != dialogue.NoteSaid || rec.Seat != m.acct.Me {
-				continue
+			if rec.Note == dialogue.NoteSaid && rec.Seat == m.acct.Me {
+				back[wire.NewReader(p.Key[2:]).U64()] = rec
 			}
+		}
+		for _, seq := range slices.Sorted(maps.Keys(back)) {
+			rec := back[seq]
 			e := dialogue.NewEvent(dialogue.KindSay, rec.Time, dialogue.Say{Text: rec.Text, ReplyTo: rec.ReplyTo, File: rec.File})
 			e.Nonce = rec.Nonce // who has read it is not shown it again
-			if err := m.enqueue(sp, &item{Kind: itemEvent, Room: r, Event: e.Marshal(), Readers: []dialogue.SeatID{m.acct.Me}, Back: true}); err != nil {
-				return err
-			}
-			if err := sp.Delete(indexKey(r, rec.ID)); err != nil {
-				return err
-			}
-			back = append(back, wire.NewReader(p.Key[2:]).U64())
-		}
-		for _, seq := range back {
-			if err := sp.Delete(messageKey(r, seq)); err != nil {
+			it := &item{Kind: itemEvent, Room: r, Event: e.Marshal(), Readers: []dialogue.SeatID{m.acct.Me}, Back: true}
+			if err := errors.Join(m.enqueue(sp, it), sp.Delete(indexKey(r, rec.ID)), sp.Delete(messageKey(r, seq))); err != nil {
 				return err
 			}
 		}
