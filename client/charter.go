@@ -258,7 +258,6 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 	if err := m.keepConfirmed(sp); err != nil {
 		return err
 	}
-	m.beside = nil // witnesses are judged anew
 	m.state, m.acct.Awaits, m.acct.Told, m.acct.Judged = s, false, m.c.minute(), m.acct.NextSeq
 	if err := sp.Put(numbered(keySkeleton, m.acct.Base), s.Marshal()); err != nil {
 		return err

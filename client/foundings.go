@@ -10,7 +10,6 @@ import (
 	"parley/channel"
 	"parley/dialogue"
 	"parley/internal/wire"
-	"parley/relay"
 	"parley/vault"
 )
 
@@ -283,11 +282,11 @@ func (m *member) watchDoors(due map[doorKey]*doorWatch, x *dialogue.Seat, all bo
 		k := doorKey{x.ID, d}
 		w := m.doors[k]
 		if w == nil {
-			key, err := relay.BoxKeyFrom(d[:])
+			of, err := newWatch(d)
 			if err != nil {
 				continue // a Key has the size of a box key
 			}
-			w = &doorWatch{watch: watch{un: channel.NewUnwrapper(key)}}
+			w = &doorWatch{watch: *of}
 			m.doors[k] = w
 		}
 		if all || !now.Before(w.next) {

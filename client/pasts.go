@@ -98,11 +98,24 @@ func (m *member) confirmed(sp *vault.Space) (*dialogue.State, error) {
 	if !m.acct.Unsure {
 		return m.state, nil
 	}
-	s, err := skeletonAt(sp, []byte(keyConfirmed))
+	return knownAt(sp, keyConfirmed)
+}
+
+// knownAt is a skeleton that may be missing: nil.
+func knownAt(sp *vault.Space, key string) (*dialogue.State, error) {
+	s, err := skeletonAt(sp, []byte(key))
 	if errors.Is(err, vault.ErrNotFound) {
 		return nil, nil
 	}
 	return s, err
+}
+
+// putKnown keeps a skeleton for knownAt, or that there is none.
+func putKnown(sp *vault.Space, key string, s *dialogue.State) error {
+	if s == nil {
+		return sp.Delete([]byte(key))
+	}
+	return sp.Put([]byte(key), s.Marshal())
 }
 
 // keepConfirmed keeps it when a charter takes its place.
@@ -111,10 +124,7 @@ func (m *member) keepConfirmed(sp *vault.Space) error {
 		return nil
 	}
 	m.acct.Unsure = true
-	if m.state == nil {
-		return sp.Delete([]byte(keyConfirmed))
-	}
-	return sp.Put([]byte(keyConfirmed), m.state.Marshal())
+	return putKnown(sp, keyConfirmed, m.state)
 }
 
 // doubtWait is how long others have to confirm a past before one commits by it,

@@ -28,6 +28,15 @@ type watch struct {
 	next  time.Time
 }
 
+// newWatch begins with a box of parcels, at its beginning.
+func newWatch(box dialogue.Key) (*watch, error) {
+	key, err := relay.BoxKeyFrom(box[:])
+	if err != nil {
+		return nil, err
+	}
+	return &watch{un: channel.NewUnwrapper(key)}, nil
+}
+
 // How often a card's box is read: by who made the card, before the seat is
 // taken and after; and by everybody else.
 const (
@@ -124,12 +133,11 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 		m.mu.Lock()
 		w := m.watched[x.Card]
 		if w == nil {
-			key, err := relay.BoxKeyFrom(x.Box[:])
-			if err != nil {
+			var err error
+			if w, err = newWatch(x.Box); err != nil {
 				m.mu.Unlock()
 				return err
 			}
-			w = &watch{un: channel.NewUnwrapper(key)}
 			m.watched[x.Card] = w
 		}
 		due := all || !now.Before(w.next)

@@ -13,7 +13,6 @@ import (
 	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/mls"
-	"parley/relay"
 	"parley/vault"
 )
 
@@ -141,13 +140,10 @@ func (m *member) cameTo(sp *vault.Space, p place, group *mls.Group) error {
 	p.Tag, p.Former, p.At, p.From = group.ConfirmationTag(), m.acct.Group, m.c.minute(), m.acct.NextSeq
 	m.acct.Place, m.beside = p, nil
 	known, err := m.confirmed(sp)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case known == nil:
-		return sp.Delete([]byte(keyBefore))
 	}
-	return sp.Put([]byte(keyBefore), known.Marshal())
+	return putKnown(sp, keyBefore, known)
 }
 
 // looksBeside tells whether one looks for witnesses, and how often.
@@ -175,12 +171,11 @@ func (m *member) readBeside(ctx context.Context, now bool) error {
 	w := m.beside
 	if w == nil || m.acct.Awaits || m.unbacked() || m.unjudged { // what did not count before may count now
 		m.unjudged = false
-		key, err := relay.BoxKeyFrom(beside.Box[:])
-		if err != nil {
+		var err error
+		if w, err = newWatch(beside.Box); err != nil {
 			m.mu.Unlock()
 			return err
 		}
-		w = &watch{un: channel.NewUnwrapper(key)}
 		m.beside = w
 	}
 	w.next = m.c.opt.Now().Add(every)
@@ -248,7 +243,7 @@ func (m *member) sawWitness(content []byte) error {
 func (m *member) otherPlace(w *dialogue.Witness) bool {
 	p := &m.acct.Place
 	if w.Package == p.Package {
-		return w.Epoch != m.acct.Base || !bytes.Equal(w.Group, m.acct.Group) || !bytes.Equal(w.Tag, p.Tag)
+		return !w.At(m.acct.Group, m.acct.Base, p.Tag)
 	}
 	now := m.c.minute()
 	if w.Epoch < m.acct.Base && !(m.unbacked() && now >= m.acct.Told+doubtWait) {
@@ -265,9 +260,9 @@ func (m *member) otherPlace(w *dialogue.Witness) bool {
 // judges is the skeleton by whose witness keys one judges witnesses: that which
 // one had before one came in, and otherwise, not so sure, what one was told here.
 func (m *member) judges(sp *vault.Space) (known *dialogue.State, sure bool, err error) {
-	known, err = skeletonAt(sp, []byte(keyBefore))
+	known, err = knownAt(sp, keyBefore)
 	switch {
-	case !errors.Is(err, vault.ErrNotFound):
+	case known != nil || err != nil:
 		return known, true, err
 	case m.acct.Awaits:
 		return nil, false, nil // what one has is of another room
@@ -314,16 +309,8 @@ func (m *member) leavePlaceFor(sp *vault.Space, heed heeded) error {
 	p := m.acct.Place
 	m.acct.Unsure, m.acct.Awaits, m.acct.Keys, m.acct.Group = true, false, p.Keys, p.Former
 	keys := m.log.Signers(channel.Plenary) // if it is they who are wrong, the room knows one by these
-	switch b, err := sp.Get([]byte(keyBefore)); {
-	case err == nil:
-		if err := sp.Put([]byte(keyConfirmed), b); err != nil {
-			return err
-		}
-	case errors.Is(err, vault.ErrNotFound):
-		if err := sp.Delete([]byte(keyConfirmed)); err != nil {
-			return err
-		}
-	default:
+	before, err := knownAt(sp, keyBefore)
+	if err := errors.Join(err, putKnown(sp, keyConfirmed, before)); err != nil {
 		return err
 	}
 	m.acct.Judged = max(m.acct.Judged, p.From) // whom one blamed before stays blamed
@@ -414,7 +401,7 @@ func (m *member) witnessed(group *mls.Group, pkg dialogue.Hash) bool {
 	var by []dialogue.SeatID
 	for _, s := range m.witnesses {
 		w := &s.Witness
-		if w.Package != pkg || w.Epoch != group.Epoch() || !bytes.Equal(w.Group, group.GroupID()) || !bytes.Equal(w.Tag, group.ConfirmationTag()) {
+		if w.Package != pkg || !w.At(group.GroupID(), group.Epoch(), group.ConfirmationTag()) {
 			continue
 		}
 		if m.byCard(s) {
@@ -453,9 +440,9 @@ func (m *member) cardHeeded() (c dialogue.Key) {
 // heedsBy is the skeleton with the witness keys of those whom one heeds: where one
 // was sure of none, that of the room which one left by them.
 func (m *member) heedsBy(sp *vault.Space) (*dialogue.State, error) {
-	known, err := skeletonAt(sp, []byte(keyBefore))
-	if errors.Is(err, vault.ErrNotFound) {
-		return m.state, nil
+	known, err := knownAt(sp, keyBefore)
+	if known == nil && err == nil {
+		known = m.state
 	}
 	return known, err
 }

@@ -11,7 +11,6 @@ import (
 	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/mls"
-	"parley/relay"
 	"parley/vault"
 )
 
@@ -29,17 +28,30 @@ func (x *table) saysWith(by, of *member, key, card ed25519.PrivateKey, change fu
 	if change != nil {
 		change(&w)
 	}
+	x.puts(by, p.Beside, w.Sign(key, card))
+}
+
+// puts puts a witness into a box.
+func (x *table) puts(by *member, beside parcelItem, s dialogue.SignedWitness) {
+	x.t.Helper()
 	by.mu.Lock()
 	err := by.update(func(sp *vault.Space) error {
-		return by.queueParcel(sp, p.Beside, channel.ParcelWitness, wire.Marshal(w.Sign(key, card)))
+		return by.queueParcel(sp, beside, channel.ParcelWitness, wire.Marshal(s))
 	})
 	by.mu.Unlock()
+	if err := errors.Join(err, by.push(context.Background())); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// newKey is a key that nobody knows.
+func newKey(t *testing.T) ed25519.PrivateKey {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if err := by.push(context.Background()); err != nil {
-		x.t.Fatal(err)
-	}
+	return key
 }
 
 // witnesses reads what witnesses lie beside the Welcome of a seat that a member
@@ -50,11 +62,10 @@ func (x *table) witnesses(m *member, beside parcelItem) (l []*dialogue.SignedWit
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	key, err := relay.BoxKeyFrom(beside.Box[:])
+	w, err := newWatch(beside.Box)
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	w := &watch{un: channel.NewUnwrapper(key)}
 	err = readBox(context.Background(), r, beside.box(), w, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelWitness {
 			return nil
@@ -268,10 +279,7 @@ func TestContradictedByTheCard(t *testing.T) {
 	if err := corin.turn(context.Background(), 0); err != nil || corin.log == nil || !corin.acct.Awaits {
 		t.Fatal("Corin has not just come in: ", err)
 	}
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := newKey(t)
 	x.saysWith(halden, corin, key, key, nil)
 	x.sync(corin)
 	if corin.log == nil || corin.elsewhere() {
@@ -329,10 +337,7 @@ func TestCardCountsForADay(t *testing.T) {
 	ruth, halden, corin := x.seated()
 	x.clocks(ruth, halden, corin)
 	x.pass(25 * time.Hour)
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := newKey(t)
 	corin.mu.Lock()
 	corin.acct.Place.Card = dialogue.Key(key.Public().(ed25519.PublicKey))
 	corin.mu.Unlock()
@@ -454,10 +459,7 @@ func TestLeavesWhereNobodyTellsAPast(t *testing.T) {
 		}
 	}
 	x.clocks(ruth, halden, corin)
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := newKey(t)
 	x.saysWith(halden, corin, key, nil, nil)
 	x.sync(corin)
 	if corin.log == nil || !corin.acct.Awaits {
@@ -486,11 +488,8 @@ func TestWitnessesByAFalsePast(t *testing.T) {
 	ruth, halden, corin, mira := x.toldThat(func(s *dialogue.State) {
 		s.Seats[0].Name = "Somebody else"
 		for i := range s.Seats[:3] {
-			public, key, err := ed25519.GenerateKey(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.Seats[i].Witness, keys = public, append(keys, key)
+			keys = append(keys, newKey(t))
+			s.Seats[i].Witness = keys[i].Public().(ed25519.PublicKey)
 		}
 	})
 	if !mira.contested() || mira.state.Seats[0].Name != "Somebody else" {
@@ -519,12 +518,8 @@ func (x *table) vouches(by, of *member, as dialogue.SeatID, key ed25519.PrivateK
 		x.t.Fatal(err)
 	}
 	w := dialogue.Witness{Author: as, Package: p.pkg(), Group: group.GroupID(), Epoch: group.Epoch(), Tag: group.ConfirmationTag()}
-	by.mu.Lock()
-	err = by.update(func(sp *vault.Space) error {
-		return by.queueParcel(sp, parcelItem{Box: of.acct.Door, Days: doorDays}, channel.ParcelWitness, wire.Marshal(w.Sign(key, nil)))
-	})
-	by.mu.Unlock()
-	if err := errors.Join(err, by.push(x.t.Context()), of.awaitDoor(x.t.Context(), 0), of.returnWith(welcome)); err != nil {
+	x.puts(by, parcelItem{Box: of.acct.Door, Days: doorDays}, w.Sign(key, nil))
+	if err := errors.Join(of.awaitDoor(x.t.Context(), 0), of.returnWith(welcome)); err != nil {
 		x.t.Fatal(err)
 	}
 }
@@ -551,14 +546,10 @@ func (x *table) made(by, of *member) (k *card) {
 // TestFalseKeysAreNotHeeded: who told a newcomer false witness keys can't, with
 // them, send it on from the room that the card's maker took it out of.
 func TestFalseKeysAreNotHeeded(t *testing.T) {
-	var false0 ed25519.PrivateKey
+	false0 := newKey(t)
 	x := newTable(t)
 	ruth, halden, _, mira := x.toldBy(func(s *dialogue.State) {
-		public, key, err := ed25519.GenerateKey(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Seats[0].Witness, false0 = public, key
+		s.Seats[0].Witness = false0.Public().(ed25519.PublicKey)
 	})
 	x.saysWith(ruth, mira, ed25519.NewKeyFromSeed(ruth.acct.Witness), x.made(ruth, mira).signer(), nil)
 	x.sync(mira)
@@ -630,10 +621,7 @@ func TestCardNamesItsMaker(t *testing.T) {
 	ruth, halden, corin := x.seated()
 	x.clocks(ruth, halden, corin)
 	x.pass(25 * time.Hour)
-	_, other, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := newKey(t)
 	card := x.made(ruth, corin).signer()
 	x.saysWith(ruth, corin, other, card, func(w *dialogue.Witness) { w.Author = halden.acct.Me })
 	for range 3 {

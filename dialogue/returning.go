@@ -295,8 +295,8 @@ func (x *Seat) succeeds(former *Seat) bool {
 	case Arrived:
 		return same && x.Status != Invited && (x.Post == former.Post || x.Cards > former.Cards)
 	case In, Asleep:
-		return same && (x.Cards > former.Cards || bytes.Equal(x.Witness, former.Witness)) && (x.Status == In || x.Status == Asleep || x.Status == Removed || x.Status == Left) &&
-			(x.Post == former.Post || x.Cards > former.Cards)
+		return same && (x.Status == In || x.Status == Asleep || x.Status == Removed || x.Status == Left) &&
+			(x.Cards > former.Cards || x.Post == former.Post && bytes.Equal(x.Witness, former.Witness))
 	}
 	return same && x.Status == former.Status
 }

@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"bytes"
 	"crypto/ed25519"
 
 	"parley/internal/wire"
@@ -34,6 +35,12 @@ const (
 	maxTag     = 64
 	maxWitness = 512
 )
+
+// At tells whether a witness names a place: a group in an epoch with this
+// confirmation tag.
+func (w *Witness) At(group []byte, epoch uint64, tag []byte) bool {
+	return w.Epoch == epoch && bytes.Equal(w.Group, group) && bytes.Equal(w.Tag, tag)
+}
 
 func (w Witness) signed() []byte { return append([]byte("parley witness v1\x00"), wire.Marshal(w)...) }
 

@@ -96,7 +96,7 @@ var ofRogues = []mutant{
 	{"§6 a room's name counts no more than the room", "client/return.go",
 		"m.acct.Group = m.acct.Place.Former\n", "\n", unit("client", "TestNewcomerWaitsInVain")},
 	{"§6 a seat's witness key does not change", "dialogue/returning.go",
-		"(x.Cards > former.Cards || bytes.Equal(x.Witness, former.Witness)) && ", "", unit("dialogue", "TestSucceeds")},
+		" && bytes.Equal(x.Witness, former.Witness)", "", unit("dialogue", "TestSucceeds")},
 	{"§4 a generation is used up only by who signs", "mls/open.go",
 		"if !a.verify(g.suite, leaf.signatureKey, g.encodedContext) {\n\t\treturn nil, nil,", "if !a.verify(g.suite, leaf.signatureKey, g.encodedContext) {\n\t\tg.secrets.apply(c)\n\t\treturn nil, nil,", unit("mls", "TestForged")},
 }
