@@ -38,7 +38,7 @@ const (
 	parcelContent = plainSize - 1 - parcelIDSize - 2 - 2 - 2
 	maxParcel     = wire.MaxMessage
 	maxParts      = maxParcel/parcelContent + 1
-	maxOpen       = 16 // parcels begun and not complete; then the oldest is given up
+	maxOpen       = 256 // cells of parcels that are not complete; then the one that waits longest for its next is given up
 )
 
 func parcelKey(k relay.BoxKey) []byte { b := k.Derive("parley parcel v1"); return b[:] }
@@ -71,7 +71,8 @@ func Wrap(k relay.BoxKey, kind ParcelKind, content []byte) ([]relay.Cell, error)
 type Unwrapper struct {
 	key  []byte
 	open map[[parcelIDSize]byte]*partial
-	ages [][parcelIDSize]byte // of open, the oldest first
+	ages [][parcelIDSize]byte // of open, the one whose last cell came first before others
+	held int                  // cells of open
 }
 
 type partial struct {
@@ -98,12 +99,7 @@ func (u *Unwrapper) Add(c *relay.Cell) (*Parcel, error) {
 	}
 	p := u.open[id]
 	if p == nil {
-		if len(u.open) >= maxOpen {
-			u.forget(u.ages[0])
-		}
 		p = &partial{kind: kind, parts: make([][]byte, n), left: n}
-		u.open[id] = p
-		u.ages = append(u.ages, id)
 	}
 	if p.kind != kind || len(p.parts) != n {
 		return nil, fmt.Errorf("channel: parcel: %w", wire.ErrMalformed)
@@ -111,11 +107,12 @@ func (u *Unwrapper) Add(c *relay.Cell) (*Parcel, error) {
 	if p.parts[i] != nil {
 		return nil, nil
 	}
+	u.forget(id)
 	p.parts[i] = content
 	if p.left--; p.left > 0 {
+		u.keep(id, p)
 		return nil, nil
 	}
-	u.forget(id)
 	var whole []byte
 	for _, part := range p.parts {
 		whole = append(whole, part...)
@@ -123,7 +120,22 @@ func (u *Unwrapper) Add(c *relay.Cell) (*Parcel, error) {
 	return &Parcel{Kind: kind, Content: whole}, nil
 }
 
+func (p *partial) held() int { return len(p.parts) - p.left }
+
+// keep waits for the rest of a parcel.
+func (u *Unwrapper) keep(id [parcelIDSize]byte, p *partial) {
+	u.open[id], u.ages, u.held = p, append(u.ages, id), u.held+p.held()
+	for u.held > maxOpen {
+		u.forget(u.ages[0])
+	}
+}
+
 func (u *Unwrapper) forget(id [parcelIDSize]byte) {
+	p := u.open[id]
+	if p == nil {
+		return
+	}
+	u.held -= p.held()
 	delete(u.open, id)
 	u.ages = slices.DeleteFunc(u.ages, func(x [parcelIDSize]byte) bool { return x == id })
 }

@@ -91,7 +91,7 @@ func (x *table) postAs(m *member, text string, sig *mls.SignatureKey) {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	x.append(m, cardBox(box), cells...)
+	x.append(m, newParcelBox(inCardBox(box)).box, cells...)
 }
 
 // append puts cells into a box.

@@ -38,7 +38,8 @@ type doorKey struct {
 
 // A doorWatch is what one knows of somebody's door.
 type doorWatch struct {
-	watch
+	*parcelBox
+	next   time.Time
 	latest *dialogue.Return // of the posts that the room would take
 }
 
@@ -60,11 +61,7 @@ func (m *member) readDoors(ctx context.Context, all bool) error {
 		return err
 	}
 	for k, w := range due {
-		box, _, err := doorBox(k.door)
-		if err != nil {
-			return err
-		}
-		err = readBox(ctx, r, box, &w.watch, 0, func(p *channel.Parcel) error {
+		err := w.read(ctx, r, 0, func(p *channel.Parcel) error {
 			if p.Kind != channel.ParcelReturn {
 				return nil
 			}
@@ -252,32 +249,4 @@ func (m *member) saysSomething() bool {
 	return slices.ContainsFunc(m.out, func(it *item) bool {
 		return it.Kind == itemEvent && it.Room == dialogue.Plenary && m.makeable(it)
 	})
-}
-
-// readBox reads what is new in a box of parcels. Where wait is not zero it
-// waits for the first cell.
-func readBox(ctx context.Context, r *relay.Client, box *relay.Box, w *watch, wait time.Duration, take func(*channel.Parcel) error) error {
-	for {
-		page, err := r.Do(ctx, relay.Exchange{Box: box, From: w.from, Mode: relay.Mode8, Wait: wait})
-		if errors.Is(err, relay.ErrGone) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		wait = 0
-		for i := range page.Cells {
-			p, err := w.un.Add(&page.Cells[i])
-			if err != nil || p == nil {
-				continue
-			}
-			if err := take(p); err != nil {
-				return err
-			}
-		}
-		w.from = max(w.from, page.First+uint64(len(page.Cells)))
-		if len(page.Cells) == 0 || w.from >= page.Next {
-			return nil
-		}
-	}
 }

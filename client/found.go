@@ -158,7 +158,7 @@ func (m *member) tellFounding(sp *vault.Space, j *judged, content []byte) error 
 		doors[x.Return.Signed.Post.Door] = true
 	}
 	for door := range doors {
-		if err := m.queueParcel(sp, parcelItem{Box: door, Days: doorDays}, channel.ParcelFounding, content); err != nil {
+		if err := m.queueParcel(sp, atDoor(door), channel.ParcelFounding, content); err != nil {
 			return err
 		}
 	}

@@ -245,21 +245,16 @@ func (m *member) readOwnDoor(ctx context.Context) error {
 // readDoor reads what is new at one's own door.
 func (m *member) readDoor(ctx context.Context, door dialogue.Key, wait time.Duration, take func(*channel.Parcel) error) error {
 	m.mu.Lock()
-	w := m.door
-	box, key, err := doorBox(door)
-	if err == nil && w == nil {
-		w = &watch{un: channel.NewUnwrapper(key)}
-		m.door = w
+	if m.door == nil {
+		m.door = newParcelBox(atDoor(door))
 	}
+	b := m.door
 	m.mu.Unlock()
-	if err != nil {
-		return err
-	}
 	r, err := m.relay()
 	if err != nil {
 		return err
 	}
-	return readBox(ctx, r, box, w, wait, take)
+	return b.read(ctx, r, wait, take)
 }
 
 // lostDoors lists the doors of the others to read while the room is lost.
@@ -282,11 +277,7 @@ func (m *member) watchDoors(due map[doorKey]*doorWatch, x *dialogue.Seat, all bo
 		k := doorKey{x.ID, d}
 		w := m.doors[k]
 		if w == nil {
-			of, err := newWatch(d)
-			if err != nil {
-				continue // a Key has the size of a box key
-			}
-			w = &doorWatch{watch: *of}
+			w = &doorWatch{parcelBox: newParcelBox(atDoor(d))}
 			m.doors[k] = w
 		}
 		if all || !now.Before(w.next) {

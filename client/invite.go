@@ -112,14 +112,8 @@ func (c *card) public() dialogue.Key {
 	return dialogue.Key(c.signer().Public().(ed25519.PublicKey))
 }
 
-// cardBox is the box of an invitation.
-func cardBox(k dialogue.Key) *relay.Box {
-	key, err := relay.BoxKeyFrom(k[:])
-	if err != nil {
-		panic(err) // a Key has the size of a box key
-	}
-	return key.Box(cardDays, cardDays)
-}
+// inCardBox is the box of a card.
+func inCardBox(k dialogue.Key) parcelItem { return parcelItem{Box: k, Days: cardDays} }
 
 // An offer is what the join page shows. Any member could put another into the
 // box; the post that answers it names the rules that were shown, and only the
@@ -238,7 +232,7 @@ func (m *member) issue(k *card, event dialogue.Event, shown offer) error {
 		if err := m.enqueue(sp, &item{Kind: itemEvent, Event: event.Marshal()}); err != nil {
 			return err
 		}
-		if err := m.queueParcel(sp, parcelItem{Box: k.boxKey(), Days: cardDays}, channel.ParcelOffer, wire.Marshal(shown)); err != nil {
+		if err := m.queueParcel(sp, inCardBox(k.boxKey()), channel.ParcelOffer, wire.Marshal(shown)); err != nil {
 			return err
 		}
 		return m.makeNow(sp)
@@ -411,9 +405,9 @@ func (m *member) welcomesGo(adds []dialogue.Added) (l []parcelItem) {
 	for _, a := range adds {
 		x := m.state.Seat(a.Seat)
 		if x.Back != nil && !x.Replacing {
-			l = append(l, parcelItem{Box: x.Back.Door, Days: doorDays})
+			l = append(l, atDoor(x.Back.Door))
 		} else {
-			l = append(l, parcelItem{Box: x.Box, Days: cardDays})
+			l = append(l, inCardBox(x.Box))
 		}
 	}
 	return l

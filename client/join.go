@@ -24,66 +24,40 @@ type joining struct {
 	At      uint64 // when it was made, minutes since 1970
 }
 
-// A cardBoxReading is what lies in a card's box for whoever holds the card.
-type cardBoxReading struct {
-	offer    *offer
-	raw      []byte
-	posts    []dialogue.SignedPost
-	welcomes [][]byte
+// A cardReading is what lies in a card's box for whoever holds the card.
+type cardReading struct {
+	offer *offer
+	raw   []byte
+	taken bool // by a post
 }
 
-// readCardBox reads a card's box to its end, from the beginning: it is short.
-// Where wait is not zero and nothing new came, it waits for one cell more.
-func (c *Client) readCardBox(ctx context.Context, k *card, seen uint64, wait time.Duration) (*cardBoxReading, uint64, error) {
+// readCardBox reads a card's box to its end.
+func (c *Client) readCardBox(ctx context.Context, k *card) (*cardReading, error) {
 	r, err := c.relayAt(k.address)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	boxKey := k.boxKey()
-	key, err := relay.BoxKeyFrom(boxKey[:])
-	if err != nil {
-		return nil, 0, err
-	}
-	un, box := channel.NewUnwrapper(key), cardBox(boxKey)
-	if wait > 0 {
-		if _, err := r.Do(ctx, relay.Exchange{Box: box, From: seen, Mode: relay.Mode1, Wait: wait}); err != nil {
-			return nil, 0, err
-		}
-	}
-	got, from := new(cardBoxReading), uint64(0)
-	for {
-		page, err := r.Do(ctx, relay.Exchange{Box: box, From: from, Mode: relay.Mode8})
-		if err != nil {
-			return nil, 0, err
-		}
-		for i := range page.Cells {
-			if p, err := un.Add(&page.Cells[i]); err == nil && p != nil {
-				got.add(k, p)
+	got := new(cardReading)
+	return got, newParcelBox(inCardBox(k.boxKey())).read(ctx, r, 0, func(p *channel.Parcel) error {
+		switch p.Kind {
+		case channel.ParcelOffer:
+			if o, err := parseOffer(p.Content); err == nil && got.offer == nil {
+				got.offer, got.raw = o, p.Content
 			}
+		case channel.ParcelPost:
+			got.taken = got.taken || k.post(p) != nil
 		}
-		from = max(from, page.First+uint64(len(page.Cells)))
-		if len(page.Cells) == 0 || from >= page.Next {
-			return got, from, nil
-		}
-	}
+		return nil
+	})
 }
 
-func (g *cardBoxReading) add(k *card, p *channel.Parcel) {
-	switch p.Kind {
-	case channel.ParcelOffer:
-		if o, err := parseOffer(p.Content); err == nil && g.offer == nil {
-			g.offer, g.raw = o, p.Content
-		}
-	case channel.ParcelPost:
-		var q posted
-		if wire.Unmarshal(p.Content, &q, wire.MaxMessage) == nil && q.Signed.Post.Seat == k.seat && q.Signed.Verify(k.public()) {
-			g.posts = append(g.posts, q.Signed)
-		}
-	case channel.ParcelWelcome:
-		if len(g.welcomes) < 64 {
-			g.welcomes = append(g.welcomes, p.Content)
-		}
+// post is the one of a card that a parcel holds, or nil.
+func (k *card) post(p *channel.Parcel) *dialogue.SignedPost {
+	var q posted
+	if wire.Unmarshal(p.Content, &q, wire.MaxMessage) != nil || q.Signed.Post.Seat != k.seat || !q.Signed.Verify(k.public()) {
+		return nil
 	}
+	return &q.Signed
 }
 
 // Look shows what a card is for. It posts nothing.
@@ -104,11 +78,11 @@ func (c *Client) Look(ctx context.Context, text string) (CardView, error) {
 	return viewOf(k, got.offer), nil
 }
 
-func (c *Client) look(ctx context.Context, k *card) (*cardBoxReading, error) {
+func (c *Client) look(ctx context.Context, k *card) (*cardReading, error) {
 	if c.minute() > k.expires {
 		return nil, ErrCardExpired
 	}
-	got, _, err := c.readCardBox(ctx, k, 0, 0)
+	got, err := c.readCardBox(ctx, k)
 	switch {
 	case relay.Retryable(err):
 		return nil, ErrOffline
@@ -209,7 +183,7 @@ func (c *Client) Join(ctx context.Context, text string) (ID, CardView, error) {
 		return "", CardView{}, err
 	}
 	err = m.push(ctx)
-	if len(got.posts) > 0 {
+	if got.taken {
 		// The seat is somebody else's. One's own post is there all the same, so that everybody learns of it.
 		return m.id, CardView{}, errors.Join(ErrCardUsed, m.refuse())
 	}
@@ -237,7 +211,7 @@ func (c *Client) newPost(k *card, rules dialogue.Hash) (p dialogue.Post, content
 
 // post makes the post and the dialogue that waits for its answer. Where this
 // vault had the seat before, that is the same.
-func (c *Client) post(k *card, got *cardBoxReading, former *member) (*member, error) {
+func (c *Client) post(k *card, got *cardReading, former *member) (*member, error) {
 	p, content, secrets, err := c.newPost(k, dialogue.RulesHash(got.offer.Sides, got.offer.Rules))
 	if err != nil {
 		return nil, err
@@ -251,7 +225,7 @@ func (c *Client) post(k *card, got *cardBoxReading, former *member) (*member, er
 		return former, former.joinAnew(k, acct, content)
 	}
 	return c.newDialogue(acct, func(m *member, sp *vault.Space) error {
-		return m.queueParcel(sp, parcelItem{Box: k.boxKey(), Days: cardDays}, channel.ParcelPost, content)
+		return m.queueParcel(sp, inCardBox(k.boxKey()), channel.ParcelPost, content)
 	})
 }
 
@@ -263,72 +237,102 @@ func (m *member) refuse() error {
 	return m.update(func(*vault.Space) error { return nil })
 }
 
+// A cardWait is what a card's holder, who has posted, has read of its box.
+type cardWait struct {
+	*parcelBox
+	post  dialogue.Hash // its own
+	first dialogue.Hash // the first there; zero for none yet
+}
+
 // await looks into the card's box for the Welcome, waiting for it up to wait.
-func (m *member) await(ctx context.Context, seen uint64, wait time.Duration) (uint64, error) {
+func (m *member) await(ctx context.Context, wait time.Duration) error {
 	m.mu.Lock()
 	j := m.acct.Joining
 	standing := m.acct.Standing
 	m.mu.Unlock()
 	if j == nil || standing != StandingWaiting {
-		return seen, nil
+		return nil
 	}
 	k, err := parseCard(j.Card)
 	if err != nil {
-		return seen, err
+		return err
 	}
-	got, at, err := m.c.readCardBox(ctx, k, seen, wait)
+	r, err := m.relay()
 	if err != nil {
-		return seen, err
+		return err
 	}
-	if len(got.posts) > 0 && got.posts[0].Post.Hash() != j.Post {
-		return at, m.refuse()
+	m.mu.Lock()
+	w := m.cardBox
+	if w == nil || w.post != j.Post {
+		w = &cardWait{parcelBox: newParcelBox(inCardBox(k.boxKey())), post: j.Post}
+		m.cardBox = w
 	}
-	for _, w := range got.welcomes {
-		if done, err := m.enterWith(w, k, j); done || err != nil {
-			return at, err
-		}
+	m.mu.Unlock()
+	if err := w.read(ctx, r, wait, func(p *channel.Parcel) error { return m.sawInCardBox(w, p, k, j) }); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	waits := m.log == nil && m.acct.Standing == StandingWaiting
+	m.mu.Unlock()
+	if !waits {
+		return nil
 	}
 	if err := m.knockAgain(false); err != nil {
-		return at, err
+		return err
 	}
 	m.mu.Lock()
 	knocked := m.acct.Away != nil
 	m.mu.Unlock()
 	if knocked {
-		return at, m.awaitDoor(ctx, 0)
+		return m.awaitDoor(ctx, 0)
 	}
-	return at, nil
+	return nil
+}
+
+func (m *member) sawInCardBox(w *cardWait, p *channel.Parcel, k *card, j *joining) error {
+	switch p.Kind {
+	case channel.ParcelPost:
+		s := k.post(p)
+		if s == nil || w.first != (dialogue.Hash{}) {
+			return nil
+		}
+		if w.first = s.Post.Hash(); w.first != w.post {
+			return m.refuse()
+		}
+	case channel.ParcelWelcome:
+		if w.first == (dialogue.Hash{}) || w.first == w.post {
+			return m.enterWith(p.Content, k, j)
+		}
+	}
+	return nil
 }
 
 // enterWith joins the plenary with a Welcome, if it is one for this seat.
-func (m *member) enterWith(welcome []byte, k *card, j *joining) (bool, error) {
+func (m *member) enterWith(welcome []byte, k *card, j *joining) error {
 	secrets, err := mls.ParseKeyPackageSecrets(j.Secrets)
 	if err != nil {
-		return false, err
+		return err
 	}
 	group, err := mls.Join(welcome, secrets)
 	if err != nil || group.Suite() != Suite {
 		if mls.Invites(welcome, secrets.KeyPackage()) { // the seat was let in, it seems, but not so that it can enter
-			return false, m.knockOnce()
+			return m.knockOnce()
 		}
-		return false, nil // not for this seat, or nonsense: somebody else's may be right
+		return nil // not for this seat, or nonsense: somebody else's may be right
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.log != nil {
-		return true, nil
-	}
-	if m.acct.Standing != StandingWaiting || m.acct.Joining == nil || !bytes.Equal(m.acct.Joining.Secrets, j.Secrets) {
-		return false, nil // one has left again, or waits with another card: a Welcome serves once
+	if m.log != nil || m.acct.Standing != StandingWaiting || m.acct.Joining == nil || !bytes.Equal(m.acct.Joining.Secrets, j.Secrets) {
+		return nil // one has left again, or waits with another card: a Welcome serves once
 	}
 	err = m.update(func(sp *vault.Space) error {
 		if err := m.dropAll(sp, func(it *item) bool { return it.Kind == itemParcel }); err != nil {
 			return err
 		}
-		p := place{Package: hashOf(secrets.KeyPackage().Marshal()), Beside: parcelItem{Box: k.boxKey(), Days: cardDays}, Card: k.public()}
+		p := place{Package: hashOf(secrets.KeyPackage().Marshal()), Beside: inCardBox(k.boxKey()), Card: k.public()}
 		p.Keys = [][]byte{secrets.SignatureKey().Bytes()}
 		return m.enter(sp, group, p)
 	})
 	m.toPost.ring()
-	return err == nil, err
+	return err
 }

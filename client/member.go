@@ -50,12 +50,12 @@ type member struct {
 	clockOff   bool // the charter is there, and tells another day than this computer's clock
 	heardAt    time.Time
 	seen       map[string]bool         // chores that were due in this round
-	cardSeen   uint64                  // cells read from the box of the card that one waits with
+	cardBox    *cardWait               // of the card that one waits with
 	watched    map[dialogue.Key]*watch // by card
 	doors      map[doorKey]*doorWatch
 	told       map[dialogue.Hash]bool        // returns that the room was told of, by their key packages
-	door       *watch                        // one's own, while one waits there
-	beside     *watch                        // of where one's Welcome lay, while one looks for witnesses
+	door       *parcelBox                    // one's own, while one waits there
+	beside     *besideWatch                  // where one's Welcome lay, while one looks for witnesses
 	witnesses  []*dialogue.SignedWitness     // that one heeds, on the way back
 	passedOver bool                          // a Welcome was, for lack of one
 	unjudged   bool                          // a witness was, because the log was to be read yet

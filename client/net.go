@@ -155,7 +155,6 @@ func (m *member) turn(ctx context.Context, wait time.Duration) error {
 
 func (m *member) awaitTurn(ctx context.Context, wait time.Duration) error {
 	m.mu.Lock()
-	seen := m.cardSeen
 	lost := m.acct.Standing == StandingLost
 	m.mu.Unlock()
 	if lost {
@@ -163,14 +162,10 @@ func (m *member) awaitTurn(ctx context.Context, wait time.Duration) error {
 		m.setOnline(err == nil, err)
 		return err
 	}
-	at, err := m.await(ctx, seen, wait)
-	if err != nil {
+	if err := m.await(ctx, wait); err != nil {
 		return err
 	}
 	m.setOnline(true, nil)
-	m.mu.Lock()
-	m.cardSeen = at
-	m.mu.Unlock()
 	return nil
 }
 

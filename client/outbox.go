@@ -36,6 +36,8 @@ type item struct {
 	Ref       *channel.Ref // of its chunks
 	Cells     []cellInfo   // in the order in which they go out; the content lies under keyCells
 	Positions []uint32     // of the chunks that were read back, plus one; 0 where it was not
+
+	part uint32 // of a parcel's box: the one that took what was posted last
 }
 
 type itemKind uint8
@@ -83,21 +85,6 @@ type updateItem struct {
 	_       struct{} `cbor:",toarray"`
 	Minute  uint64
 	Message []byte
-}
-
-// A parcelItem goes to the box of a card, or to a door.
-type parcelItem struct {
-	_    struct{} `cbor:",toarray"`
-	Box  dialogue.Key
-	Days uint16 // that the box keeps it
-}
-
-func (p *parcelItem) box() *relay.Box {
-	key, err := relay.BoxKeyFrom(p.Box[:])
-	if err != nil {
-		panic(err) // a Key has the size of a box key
-	}
-	return key.Box(p.Days, p.Days)
 }
 
 // An ownCell finds the item of a cell that is read back.
@@ -422,8 +409,8 @@ func (m *member) cellOf(it *item, i int) (*relay.Cell, error) {
 	return c, err
 }
 
-// post appends one cell. What a full or destroyed box refuses is not posted
-// again there: the end of the box makes it anew.
+// post appends one cell. What a full or destroyed box of the log refuses is not
+// posted again there: the end of the box makes it anew.
 func (m *member) post(ctx context.Context, it *item, i int, box *relay.Box, cell *relay.Cell) error {
 	r, err := m.relay()
 	if err != nil {
@@ -435,6 +422,9 @@ func (m *member) post(ctx context.Context, it *item, i int, box *relay.Box, cell
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if it.goesOn(err) {
+		return nil
+	}
 	if i < len(it.Cells) && it.Cells[i].Hash == sha256.Sum256(cell[:]) {
 		it.Cells[i].posted = true
 		if err == nil {
@@ -454,29 +444,9 @@ func allPosted(it *item) bool {
 // boxFor is where an item's cells go.
 func (m *member) boxFor(it *item) *relay.Box {
 	if it.Kind == itemParcel {
-		return it.Parcel.box()
+		return it.Parcel.at(it.part)
 	}
 	return m.log.Box()
-}
-
-// queueParcel puts a parcel into a box, through the outbox.
-func (m *member) queueParcel(sp *vault.Space, to parcelItem, kind channel.ParcelKind, content []byte) error {
-	key, err := relay.BoxKeyFrom(to.Box[:])
-	if err != nil {
-		return err
-	}
-	cells, err := channel.Wrap(key, kind, content)
-	if err != nil {
-		return err
-	}
-	it := &item{Kind: itemParcel, Stage: stageHead, Parcel: &to}
-	if err := m.enqueue(sp, it); err != nil {
-		return err
-	}
-	if err := m.addCells(sp, it, cells...); err != nil {
-		return err
-	}
-	return m.saveItem(sp, it)
 }
 
 // stage stages a commit and enqueues it, made at once. A key package can be

@@ -152,8 +152,7 @@ func (m *member) joinAnew(k *card, acct account, content []byte) error {
 		}
 		m.acct.Standing, m.acct.Joining, m.acct.Door, m.acct.Witness = StandingWaiting, acct.Joining, acct.Door, acct.Witness
 		m.acct.Relay, m.acct.Terms, m.acct.Away, m.acct.Pasts = acct.Relay, acct.Terms, nil, nil
-		m.cardSeen = 0
-		return m.queueParcel(sp, parcelItem{Box: k.boxKey(), Days: cardDays}, channel.ParcelPost, content)
+		return m.queueParcel(sp, inCardBox(k.boxKey()), channel.ParcelPost, content)
 	})
 	m.toPost.ring()
 	m.toRead.ring()

@@ -11,7 +11,6 @@ import (
 	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/mls"
-	"parley/relay"
 	"parley/vault"
 )
 
@@ -97,13 +96,8 @@ const (
 	maxVain = 2
 )
 
-func doorBox(k dialogue.Key) (*relay.Box, relay.BoxKey, error) {
-	key, err := relay.BoxKeyFrom(k[:])
-	if err != nil {
-		return nil, key, err
-	}
-	return key.Box(doorDays, doorDays), key, nil
-}
+// atDoor is the box of a door.
+func atDoor(door dialogue.Key) parcelItem { return parcelItem{Box: door, Days: doorDays} }
 
 // lose takes a vault out of the room, and posts at its door. Nothing that it
 // had made for the log goes out any more.
@@ -262,7 +256,7 @@ const maxPostKeys = 4
 
 func (m *member) putAtDoor(sp *vault.Space, content []byte) error {
 	m.toPost.ring()
-	return m.queueParcel(sp, parcelItem{Box: m.acct.Door, Days: doorDays}, channel.ParcelReturn, content)
+	return m.queueParcel(sp, atDoor(m.acct.Door), channel.ParcelReturn, content)
 }
 
 // knockAgain posts again where nobody has let one in for long: the post may
@@ -429,7 +423,7 @@ func (m *member) returnWith(welcome []byte) error {
 				return err
 			}
 			return m.enter(sp, group, place{
-				Package: pkg, Beside: parcelItem{Box: p.post().Door, Days: doorDays}, Keys: append(slices.Clone(a.Keys), key),
+				Package: pkg, Beside: atDoor(p.post().Door), Keys: append(slices.Clone(a.Keys), key),
 				Card: m.cardHeeded(),
 			})
 		})

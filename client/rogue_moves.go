@@ -226,7 +226,7 @@ func (r *Rogue) Mislead(seats ...dialogue.SeatID) error {
 		l := slices.Clone(m.acct.LetIn)
 		for _, id := range seats {
 			if x := m.state.Seat(id); x != nil && x.Box != (dialogue.Key{}) {
-				l = append(l, letIn{Seat: id, Package: x.Package, Beside: parcelItem{Box: x.Box, Days: cardDays}, Epoch: x.Cards})
+				l = append(l, letIn{Seat: id, Package: x.Package, Beside: inCardBox(x.Box), Epoch: x.Cards})
 			}
 		}
 		for _, x := range l {
@@ -269,7 +269,7 @@ func (r *Rogue) UseCard(text string) error {
 		if err != nil {
 			return err
 		}
-		return m.queueParcel(sp, parcelItem{Box: k.boxKey(), Days: cardDays}, channel.ParcelPost, content)
+		return m.queueParcel(sp, inCardBox(k.boxKey()), channel.ParcelPost, content)
 	})
 }
 

@@ -12,7 +12,6 @@ import (
 	"parley/channel"
 	"parley/dialogue"
 	"parley/internal/wire"
-	"parley/relay"
 	"parley/vault"
 )
 
@@ -22,19 +21,9 @@ import (
 
 // A watch is what one knows of a card's box.
 type watch struct {
-	from  uint64
-	un    *channel.Unwrapper
+	*parcelBox
 	posts []dialogue.SignedPost
 	next  time.Time
-}
-
-// newWatch begins with a box of parcels, at its beginning.
-func newWatch(box dialogue.Key) (*watch, error) {
-	key, err := relay.BoxKeyFrom(box[:])
-	if err != nil {
-		return nil, err
-	}
-	return &watch{un: channel.NewUnwrapper(key)}, nil
 }
 
 // How often a card's box is read: by who made the card, before the seat is
@@ -133,11 +122,7 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 		m.mu.Lock()
 		w := m.watched[x.Card]
 		if w == nil {
-			var err error
-			if w, err = newWatch(x.Box); err != nil {
-				m.mu.Unlock()
-				return err
-			}
+			w = &watch{parcelBox: newParcelBox(inCardBox(x.Box))}
 			m.watched[x.Card] = w
 		}
 		due := all || !now.Before(w.next)
@@ -165,7 +150,7 @@ func (m *member) readCard(ctx context.Context, x dialogue.Seat, w *watch) error 
 	if err != nil {
 		return err
 	}
-	return readBox(ctx, r, cardBox(x.Box), w, 0, func(p *channel.Parcel) error {
+	return w.read(ctx, r, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelPost {
 			return nil
 		}

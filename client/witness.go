@@ -32,6 +32,9 @@ const (
 	// made the card takes one out of a room by itself.
 	cardCounts = dialogue.MinutesPerDay
 
+	// besideCells is how many cells a minute one reads again there, at most.
+	besideCells = 256
+
 	// maxLetIn is of how many who were let in one remembers where.
 	maxLetIn = 16
 
@@ -159,6 +162,13 @@ func (m *member) looksBeside() (every time.Duration, ok bool) {
 	return doorEvery, true
 }
 
+// A besideWatch is the box where one's Welcome lay, while one looks for witnesses.
+type besideWatch struct {
+	*parcelBox
+	next time.Time // to be read
+	anew time.Time // not to be read again from its beginning before
+}
+
 // readBeside looks for witnesses beside the Welcome that one came with.
 func (m *member) readBeside(ctx context.Context, now bool) error {
 	m.mu.Lock()
@@ -167,29 +177,33 @@ func (m *member) readBeside(ctx context.Context, now bool) error {
 		m.mu.Unlock()
 		return nil
 	}
-	beside := m.acct.Place.Beside
 	w := m.beside
-	if w == nil || m.acct.Awaits || m.unbacked() || m.unjudged { // what did not count before may count now
-		m.unjudged = false
-		var err error
-		if w, err = newWatch(beside.Box); err != nil {
-			m.mu.Unlock()
-			return err
-		}
+	if w == nil {
+		w = &besideWatch{parcelBox: newParcelBox(m.acct.Place.Beside)}
 		m.beside = w
 	}
-	w.next = m.c.opt.Now().Add(every)
+	at := m.c.opt.Now()
+	if (m.acct.Awaits || m.unbacked() || m.unjudged) && !at.Before(w.anew) { // what did not count before may count now
+		m.unjudged = false
+		w.rewind()
+	}
+	w.next = at.Add(every)
 	m.mu.Unlock()
 	r, err := m.relay()
 	if err != nil {
 		return err
 	}
-	return readBox(ctx, r, beside.box(), w, 0, func(p *channel.Parcel) error {
+	begins := w.cells() == 0
+	err = w.read(ctx, r, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelWitness {
 			return nil
 		}
 		return m.sawWitness(p.Content)
 	})
+	if begins {
+		w.anew = at.Add(time.Duration(w.cells()/besideCells) * time.Minute)
+	}
+	return err
 }
 
 // sawWitness holds where one came in against somebody's witness.

@@ -62,11 +62,7 @@ func (x *table) witnesses(m *member, beside parcelItem) (l []*dialogue.SignedWit
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	w, err := newWatch(beside.Box)
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	err = readBox(context.Background(), r, beside.box(), w, 0, func(p *channel.Parcel) error {
+	err = newParcelBox(beside).read(context.Background(), r, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelWitness {
 			return nil
 		}
@@ -409,7 +405,7 @@ func TestNewcomerWaitsInVain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if in, err := mira.enterWith(x.madeUp(halden, secrets.KeyPackage(), randomGroup()), k, j); !in || err != nil {
+	if err := mira.enterWith(x.madeUp(halden, secrets.KeyPackage(), randomGroup()), k, j); mira.log == nil || err != nil {
 		t.Fatal("that room is not entered: ", err)
 	}
 	x.pass(23 * time.Hour)
@@ -518,7 +514,7 @@ func (x *table) vouches(by, of *member, as dialogue.SeatID, key ed25519.PrivateK
 		x.t.Fatal(err)
 	}
 	w := dialogue.Witness{Author: as, Package: p.pkg(), Group: group.GroupID(), Epoch: group.Epoch(), Tag: group.ConfirmationTag()}
-	x.puts(by, parcelItem{Box: of.acct.Door, Days: doorDays}, w.Sign(key, nil))
+	x.puts(by, atDoor(of.acct.Door), w.Sign(key, nil))
 	if err := errors.Join(of.awaitDoor(x.t.Context(), 0), of.returnWith(welcome)); err != nil {
 		x.t.Fatal(err)
 	}
@@ -605,7 +601,7 @@ func TestContradictedSeatStillWitnesses(t *testing.T) {
 	x.sync(halden, ruth, corin, ruth, corin)
 	x.pass(time.Hour)
 	x.sync(corin, ruth)
-	l := x.witnesses(corin, parcelItem{Box: halden.acct.Door, Days: doorDays})
+	l := x.witnesses(corin, atDoor(halden.acct.Door))
 	if len(l) != 2 || l[0].Witness.Author != corin.acct.Me {
 		t.Errorf("%d witnesses", len(l))
 	}
