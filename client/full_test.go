@@ -2,14 +2,20 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"parley/channel"
+	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/relay"
+	"parley/vault"
 )
 
 // TestFullBox: where a box is full the log goes on in the next, with what did
@@ -82,4 +88,145 @@ func (x *table) fill(m *member, box *relay.Box, n int) {
 		})
 	}
 	all.Wait()
+}
+
+// TestFullCardBox: where somebody fills the box of a card, the post and the
+// Welcome go on in others, and are found there.
+func TestFullCardBox(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin := x.seated()
+	text, _, err := ruth.c.Invite(ctx, ruth.id, InviteOptions{Side: 1, Name: "Mira"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.sync(ruth)
+	k, err := parseCard(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.fillUp(corin, inCardBox(k.boxKey()), 1) // the post has two cells
+	c := x.person("Mira")
+	if _, _, err := c.Join(ctx, text); err != nil {
+		t.Fatal(err)
+	}
+	mira := c.all()[0]
+	x.sync(ruth)
+	x.approve(mira, halden, corin)
+	x.sync(ruth, mira, ruth, mira)
+	if mira.acct.Standing != StandingIn || mira.acct.Away != nil {
+		t.Fatalf("Mira is %s", mira.acct.Standing)
+	}
+	x.liesBehind(corin, inCardBox(k.boxKey()))
+}
+
+// TestFullDoor: where somebody fills a door, the post and the Welcome go on in
+// other boxes, and are found there.
+func TestFullDoor(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	door := atDoor(halden.acct.Door)
+	x.fillUp(corin, door, 1) // the post has two cells
+	x.loses(halden, LossMissed)
+	x.sync(halden)
+	x.sync(ruth, halden, ruth, halden)
+	if halden.acct.Standing != StandingIn {
+		t.Fatalf("Halden is %s", halden.acct.Standing)
+	}
+	x.liesBehind(corin, door)
+}
+
+// fillUp fills a box with noise but for some cells.
+func (x *table) fillUp(m *member, of parcelItem, free int) {
+	x.t.Helper()
+	r, err := m.relay()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	page, err := r.Do(context.Background(), relay.Exchange{Box: of.at(0), Mode: relay.Mode1})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.fill(m, of.at(0), wire.BoxCapacity-free-int(page.Next))
+}
+
+// liesBehind: in the box that continues another lie the other cell of a post, and a
+// Welcome of two.
+func (x *table) liesBehind(m *member, of parcelItem) {
+	x.t.Helper()
+	r, err := m.relay()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	page, err := r.Do(context.Background(), relay.Exchange{Box: of.at(1), Mode: relay.Mode1})
+	if err != nil || page.Next < 3 {
+		x.t.Errorf("%d cells lie in the next box, %v", page.Next, err)
+	}
+}
+
+// TestParcelsBehindADestroyedBox: a box of parcels that somebody destroyed goes
+// on in another, too; what is read there is not read twice, but where it could
+// not be taken, or nothing is behind the destroyed one.
+func TestParcelsBehindADestroyedBox(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	_, ruth := x.convenor("Ruth")
+	r, err := ruth.relay()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := atDoor(dialogue.Key(relay.NewBoxKey().Bytes()))
+	put := func(text string) {
+		t.Helper()
+		ruth.mu.Lock()
+		err := ruth.update(func(sp *vault.Space) error { return ruth.queueParcel(sp, of, channel.ParcelOffer, []byte(text)) })
+		ruth.mu.Unlock()
+		if err := errors.Join(err, ruth.push(ctx)); err != nil || len(ruth.out) > 0 {
+			t.Fatalf("%d wait, %v", len(ruth.out), err)
+		}
+	}
+	b := newParcelBox(of)
+	reads := func(want ...string) {
+		t.Helper()
+		var got []string
+		err := b.read(ctx, r, 0, func(p *channel.Parcel) error {
+			got = append(got, string(p.Content))
+			return nil
+		})
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("%q is read, not %q; %v", got, want, err)
+		}
+	}
+	put("one")
+	reads("one")
+	x.pass((doorDays + 1) * 24 * time.Hour)
+	if err := r.Destroy(ctx, of.at(0)); err != nil {
+		t.Fatal(err)
+	}
+	reads()
+	if b.part != 0 {
+		t.Error("what one relay calls destroyed is so for ever")
+	}
+	put("two")
+	reads("two")
+	reads()
+	put("three")
+	full := errors.New("it can't be taken")
+	if err := b.read(ctx, r, 0, func(*channel.Parcel) error { return full }); !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+	reads("two", "three")
+}
+
+// TestEndOfMore: a relay that calls every box full does not hold up the outbox for
+// ever, and nothing else has a parcel go on.
+func TestEndOfMore(t *testing.T) {
+	it := &item{Kind: itemParcel, Parcel: &parcelItem{Days: 1}}
+	n := 0
+	for it.goesOn(relay.ErrFull) {
+		n++
+	}
+	if n != maxMore || it.goesOn(nil) || (&item{Kind: itemEvent}).goesOn(relay.ErrFull) || (&item{Kind: itemParcel}).goesOn(relay.ErrLimit) {
+		t.Errorf("a parcel goes on %d times", n)
+	}
 }

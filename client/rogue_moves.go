@@ -4,8 +4,11 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"parley/channel"
 	"parley/dialogue"
@@ -237,6 +240,60 @@ func (r *Rogue) Mislead(seats ...dialogue.SeatID) error {
 		}
 		return nil
 	})
+}
+
+// Fill fills a box with noise that has room: one of the cards that wait, or of a
+// seat's doors.
+func (r *Rogue) Fill(ctx context.Context, whose dialogue.SeatID) error {
+	m := r.c.only()
+	if m == nil {
+		return ErrNotSeated
+	}
+	m.mu.Lock()
+	var cards, doors []parcelItem
+	if m.seated() == nil {
+		for x := range m.cards() {
+			if x.Status == dialogue.Invited || x.Status == dialogue.Arrived {
+				cards = append(cards, inCardBox(x.Box))
+			}
+			if x.ID == whose {
+				for _, d := range x.Doors {
+					doors = append(doors, atDoor(d))
+				}
+			}
+		}
+	}
+	m.mu.Unlock()
+	for _, of := range append(cards, doors...) {
+		if r.fill(ctx, m, of.at(0)) {
+			return nil
+		}
+	}
+	return ErrNoSeat
+}
+
+// fill fills one box, and tells whether there was room.
+func (r *Rogue) fill(ctx context.Context, m *member, box *relay.Box) bool {
+	var all sync.WaitGroup
+	var room atomic.Bool
+	for range 16 {
+		all.Go(func() {
+			for breaks := 0; breaks < 100; { // of the network
+				var noise relay.Cell
+				rand.Read(noise[:])
+				switch err := r.post(ctx, m, box, &noise); {
+				case errors.Is(err, relay.ErrFull):
+					return
+				case err != nil:
+					breaks++
+				default:
+					room.Store(true)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return room.Load()
 }
 
 // Accuse posts at its own door, as if it could not follow, and names others.

@@ -39,7 +39,7 @@ type Store interface {
 
 	// Append puts a cell at the end of a box and returns its position. ErrNoBox:
 	// it was not opened; ErrGone: it was destroyed; ErrFull: it has
-	// wire.BoxCapacity cells, expired ones counted. Arrival never goes back: an
+	// wire.BoxCapacity cells, expired ones counted, and will after a crash. Arrival never goes back: an
 	// hour before that of the cell before counts as that.
 	Append(ctx context.Context, id BoxID, cell *Cell, hour uint32) (uint64, error)
 

@@ -28,6 +28,7 @@ type plot struct {
 	said    map[string]line   // by text: what honest people said
 	dates   map[string]client.Insight
 	victims []*Person                  // of who began
+	filled  bool                       // a box, by the rogue
 	ids     map[string]dialogue.SeatID // of who began
 }
 
@@ -267,14 +268,15 @@ func (d *plot) settle(what string, ok func() bool) {
 		d.night() // some things are tried again on another day
 	}
 	for _, p := range d.honest() {
+		var told strings.Builder
 		all, _ := p.Messages(p.ID(), client.Query{})
 		for _, m := range all {
-			if m.Notice != nil {
-				d.T.Logf("%s is told at %v: %d, %q by %q, %v", p.Name, m.Time, m.Notice.Kind, m.Notice.Seat, m.Notice.By, m.Notice.Reason)
+			if n := m.Notice; n != nil {
+				fmt.Fprintf(&told, " [%s: %d %s by %q, %d]", m.Time.UTC().Format("2 15:04"), n.Kind, n.Seat, n.By, n.Reason)
 			}
 		}
 		x, _ := p.Insight()
-		d.T.Logf("%s is in doubt: %v, was told %d pasts, %q did not confirm", p.Name, x.Doubt, len(p.Dialogue().Charters), p.Dialogue().Unconfirmed)
+		d.T.Logf("%s is in doubt: %v, was told %d pasts, %q did not confirm; reads%s", p.Name, x.Doubt, len(p.Dialogue().Charters), p.Dialogue().Unconfirmed, told.String())
 	}
 	d.Until(what, ok)
 }

@@ -92,6 +92,12 @@ var strategies = []*strategy{
 	}},
 	{name: "two messages of one id", move: func(d *plot) { d.rogue.moves().Twin(dialogue.Plenary, "One.", "Another.") }},
 	{name: "returns in masses", move: func(d *plot) { d.rogue.moves().Accuse(d.somebody(), d.somebody(), d.somebody()) }},
+	{name: "full boxes", ways: spoiling(func(d *plot, l []mls.LeafIndex) mls.Spoil {
+		if !d.filled {
+			return mls.Spoil{}
+		}
+		return mls.Spoil{Leaves: l}
+	}, 1), move: fillBoxes},
 	{name: "running ahead", ways: func(*plot) client.Ways { return client.Ways{First: true} }, move: func(d *plot) {
 		if d.Rand.IntN(2) == 0 {
 			d.rogue.moves().Commit(dialogue.Plenary)
@@ -121,6 +127,18 @@ func useCards(d *plot) {
 	d.made[name] = d.cards[name]
 	if d.Rand.IntN(2) == 0 {
 		r.moves().UseCard(d.cards[name])
+	}
+}
+
+// fillBoxes fills a box of a card that waits, or a door of who is left out by its
+// commits, once: it takes thousands of cells.
+func fillBoxes(d *plot) {
+	if d.invited < 2 && d.Rand.IntN(2) == 0 {
+		d.invite()
+		time.Sleep(3 * time.Second) // it reads of the card before that is used
+	}
+	if !d.filled && d.rogue.moves().Fill(context.Background(), d.ids[d.victims[0].Name]) == nil {
+		d.filled = true
 	}
 }
 

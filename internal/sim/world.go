@@ -2,11 +2,13 @@ package sim
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -207,13 +209,14 @@ func (w *World) Until(what string, ok func() bool) {
 		if time.Now().After(end) {
 			for _, p := range w.People {
 				for _, d := range p.Dialogues() {
-					w.T.Logf("%s: %s, online %v, problem %v, %s; alarms %+v", p.Name, d.Standing, d.Online, d.Problem, p.Outbox(d.ID), d.Alarms)
+					var seats, rooms strings.Builder
 					for _, s := range d.Seats {
-						w.T.Logf("    %s of side %d: status %d, due %v, missing %q", s.Name, s.Side, s.Status, s.Due, s.Missing)
+						fmt.Fprintf(&seats, " [%s of side %d: %d, due %v, missing %q]", s.Name, s.Side, s.Status, s.Due, s.Missing)
 					}
 					for _, r := range d.Rooms {
-						w.T.Logf("    room %d: %q", r.Room, r.Why)
+						fmt.Fprintf(&rooms, " [%d %q]", r.Room, r.Why)
 					}
+					w.T.Logf("%s: %s, online %v, problem %v, %s; alarms %+v; seats%s; rooms%s", p.Name, d.Standing, d.Online, d.Problem, p.Outbox(d.ID), d.Alarms, seats.String(), rooms.String())
 				}
 			}
 			w.T.Fatalf("in vain: %s", what)

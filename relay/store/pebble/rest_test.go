@@ -2,9 +2,12 @@ package pebble
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -307,6 +310,55 @@ func FuzzRecord(f *testing.F) {
 		r, err := decodeRecord(b)
 		if err == nil && !bytes.Equal(r.encode(), b) {
 			t.Errorf("%x re-encodes as %x", b, r.encode())
+		}
+	})
+}
+
+// TestFullAfterACrash: a box that was said to be full is full after a crash, too;
+// who was told so has gone on in another.
+func TestFullAfterACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(vfs.NewCrashableMem())
+		s := m.open(t)
+		id := put(t, s, 1)
+		cell := func(i int) *relay.Cell { return textCell(fmt.Sprintf("%04d", i)) }
+		var all sync.WaitGroup
+		for worker := range 64 {
+			all.Go(func() {
+				for i := worker; i < wire.BoxCapacity-1; i += 64 {
+					if _, err := s.Append(t.Context(), id, cell(i), now); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		hold := make(chan struct{})
+		m.OnWrite(func() { <-hold })
+		all.Go(func() { s.Append(t.Context(), id, cell(wire.BoxCapacity-1), now) })
+		synctest.Wait() // it has its place, and is not on the disk yet
+		var said error
+		var after *machine
+		all.Go(func() {
+			_, said = s.Append(t.Context(), id, cell(wire.BoxCapacity), now)
+			after = m.Cut(0, nil).(*machine)
+		})
+		synctest.Wait()
+		close(hold)
+		all.Wait()
+		m.OnWrite(nil)
+		if said != relay.ErrFull {
+			t.Fatalf("one cell too many: %v", said)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = after.open(t)
+		if page, err := s.Read(t.Context(), id, 0, 1); err != nil || page.Next != wire.BoxCapacity {
+			t.Errorf("after the crash it has %d cells, %v", page.Next, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -88,17 +88,29 @@ func (s *Store) place(id relay.BoxID, a *active, cell *relay.Cell, hour uint32) 
 			return position, func() error { return nil }, nil
 		}
 		if found {
-			return position, func() error { return s.db.LogData(nil, pebble.Sync) }, nil
+			return position, s.sync, nil
 		}
 	}
 	if a.rec.next >= wire.BoxCapacity {
-		return 0, nil, relay.ErrFull
+		if a.durable.Load() >= wire.BoxCapacity {
+			return 0, nil, relay.ErrFull
+		}
+		// Who is told so goes on in another box: it has to be so after a crash, too.
+		return 0, func() error {
+			if err := s.sync(); err != nil {
+				return err
+			}
+			return relay.ErrFull
+		}, nil
 	}
 	if err := s.checkSpace(); err != nil {
 		return 0, nil, err
 	}
 	return s.write(id, a, cell, hour)
 }
+
+// sync makes durable whatever was written before.
+func (s *Store) sync() error { return s.db.LogData(nil, pebble.Sync) }
 
 // find looks for a cell that the box has.
 func (s *Store) find(id relay.BoxID, a *active, cell *relay.Cell) (uint32, bool, error) {
