@@ -429,3 +429,43 @@ func TestToldOtherwiseByWhoHasNoSay(t *testing.T) {
 		t.Errorf("%d other pasts", n)
 	}
 }
+
+// TestTakenUpInDoubt: who is let in once more, by a post that still lay at its
+// door, while it goes by a past that nobody else has confirmed, blames nobody by
+// that past afterwards.
+func TestTakenUpInDoubt(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin, mira := x.told()
+	if len(mira.show().Alarms) == 0 {
+		t.Fatal("Mira blames nobody by the false past")
+	}
+	mira.mu.Lock()
+	err := mira.update(func(sp *vault.Space) error {
+		mira.acct.Away = &away{Since: mira.c.minute()}
+		mira.acct.Away.holdKeys(mira.log.Signers(channel.Plenary))
+		err := mira.postReturn(sp)
+		mira.acct.Spare, mira.acct.Away = mira.acct.Away.Posts, nil
+		return err
+	})
+	mira.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.sync(mira)
+	post := mira.acct.Spare[0]
+	x.takeUp(ruth, post)
+	for range 3 {
+		x.sync(ruth, mira)
+	}
+	if mira.acct.Place.Package != post.pkg() {
+		t.Fatalf("Mira was not let in once more, and is %s, %v", mira.acct.Standing, mira.lostError())
+	}
+	x.sync(ruth, halden, corin, mira, ruth, halden, corin, mira)
+	d := mira.show()
+	if d.Standing != StandingIn || len(d.Unconfirmed) > 0 {
+		t.Fatalf("Mira is %s, unconfirmed by %q", d.Standing, d.Unconfirmed)
+	}
+	if len(d.Alarms) > 0 {
+		t.Errorf("Mira blames by a past that she goes by no more: %+v", d.Alarms)
+	}
+}

@@ -113,16 +113,6 @@ func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossRe
 			return err
 		}
 	}
-	if err := m.unblame(sp, func(_ uint64, r *record) bool { return r.Note == NoteElsewhere }); err != nil {
-		return err
-	}
-	if m.acct.Unsure { // who was blamed was by what one does not know for right
-		if err := m.unblame(sp, func(seq uint64, r *record) bool {
-			return seq >= m.acct.Judged && (r.Note == dialogue.NoteAttempt || r.Note == dialogue.NoteCharter)
-		}); err != nil {
-			return err
-		}
-	}
 	sure := !m.acct.Awaits // otherwise nobody has told whether that room was the right one
 	if err := m.leaveLog(sp); err != nil {
 		return err
@@ -172,9 +162,16 @@ func (a *away) holdKeys(keys []*mls.SignatureKey) {
 	}
 }
 
-// leaveLog forgets the rooms and their keys. What one's person said stays in
-// the outbox; what the protocol had to say is said anew on coming back.
+// leaveLog forgets the rooms and their keys, and whom one blamed by what one does
+// not know for right. What one's person said stays in the outbox; what the
+// protocol had to say is said anew on coming back.
 func (m *member) leaveLog(sp *vault.Space) error {
+	if err := m.unblame(sp, func(seq uint64, r *record) bool {
+		doubtful := m.acct.Unsure && seq >= m.acct.Judged
+		return r.Note == NoteElsewhere || doubtful && (r.Note == dialogue.NoteAttempt || r.Note == dialogue.NoteCharter)
+	}); err != nil {
+		return err
+	}
 	m.acct.Standing, m.acct.Awaits, m.log = StandingLost, false, nil
 	m.acct.Adding = [maxRooms]addition{}
 	m.acct.Place, m.acct.LetIn = place{}, nil

@@ -34,7 +34,7 @@ var ofRogues = []mutant{
 	{"§3 an unconfirmed past is not held against others", "client/pasts.go",
 		"if !m.acct.Unsure {\n\t\treturn m.state, nil", "if true {\n\t\treturn m.state, nil", unit("client", "TestLeftInDoubt")},
 	{"§3 nobody is blamed by an unconfirmed past", "client/return.go",
-		"if m.acct.Unsure {", "if false {", unit("client", "TestLeftInDoubt")},
+		"doubtful := m.acct.Unsure && seq", "doubtful := false && seq", unit("client", "TestLeftInDoubt|TestTakenUpInDoubt")},
 	{"§3 who commits has answered for its own party", "client/chores.go",
 		"if owes, err := m.owesAnswer(sp); owes || err != nil {", "if owes, err := m.owesAnswer(sp); false && owes || err != nil {", unit("client", "TestCharterFirst")},
 	{"§3 a commit is no attempt where a post or a name was news", "client/attempt.go",

@@ -268,15 +268,20 @@ func (d *plot) settle(what string, ok func() bool) {
 		d.night() // some things are tried again on another day
 	}
 	for _, p := range d.honest() {
-		var told strings.Builder
-		all, _ := p.Messages(p.ID(), client.Query{})
-		for _, m := range all {
-			if n := m.Notice; n != nil {
-				fmt.Fprintf(&told, " [%s: %d %s by %q, %d]", m.Time.UTC().Format("2 15:04"), n.Kind, n.Seat, n.By, n.Reason)
-			}
-		}
-		x, _ := p.Insight()
-		d.T.Logf("%s is in doubt: %v, was told %d pasts, %q did not confirm; reads%s", p.Name, x.Doubt, len(p.Dialogue().Charters), p.Dialogue().Unconfirmed, told.String())
+		p.logReading()
 	}
 	d.Until(what, ok)
+}
+
+// logReading logs the notices that a person was shown, and what it makes of the past.
+func (p *Person) logReading() {
+	var told strings.Builder
+	all, _ := p.Messages(p.ID(), client.Query{})
+	for _, m := range all {
+		if n := m.Notice; n != nil {
+			fmt.Fprintf(&told, " [%s: %d %s by %q, %d]", m.Time.UTC().Format("2 15:04"), n.Kind, n.Seat, n.By, n.Reason)
+		}
+	}
+	x, _ := p.Insight()
+	p.W.T.Logf("%s is in doubt: %v, was told %d pasts, %q did not confirm; reads%s", p.Name, x.Doubt, len(p.Dialogue().Charters), p.Dialogue().Unconfirmed, told.String())
 }

@@ -113,7 +113,7 @@ func (d *plot) heard(p *Person, r dialogue.Room) (l []string) {
 func (d *plot) blame() {
 	d.T.Helper()
 	for _, p := range d.honest() {
-		x := p.Dialogue()
+		x, failed := p.Dialogue(), d.T.Failed()
 		for _, a := range x.Alarms {
 			switch {
 			case a.Kind == client.AlarmSecondUse && d.how.cards:
@@ -127,6 +127,9 @@ func (d *plot) blame() {
 		}
 		if x.Standing == client.StandingRemoved || x.Standing == client.StandingLeft || x.Standing == client.StandingRefused && !d.how.cards {
 			d.T.Errorf("%s is %s", p.Name, x.Standing)
+		}
+		if d.T.Failed() && !failed {
+			p.logReading()
 		}
 	}
 }
