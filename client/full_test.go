@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,7 +93,8 @@ func (x *table) fill(m *member, box *relay.Box, n int) {
 }
 
 // TestFullCardBox: where somebody fills the box of a card, the post and the
-// Welcome go on in others, and are found there.
+// Welcome go on in others, and are found there, though the network breaks while the
+// card is looked at.
 func TestFullCardBox(t *testing.T) {
 	x := newTable(t)
 	ctx := context.Background()
@@ -107,9 +110,17 @@ func TestFullCardBox(t *testing.T) {
 	}
 	x.fillUp(corin, inCardBox(k.boxKey()), 1) // the post has two cells
 	c := x.person("Mira")
+	var over atomic.Bool
+	c.opt.Dial = func(a relay.Address) (*relay.Client, error) {
+		return relay.NewClient(a, relay.WithDial(func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			return &breaking{Conn: conn, left: 3 << 20, over: &over}, err
+		}))
+	}
 	if _, _, err := c.Join(ctx, text); err != nil {
 		t.Fatal(err)
 	}
+	over.Store(true)
 	mira := c.all()[0]
 	x.sync(ruth)
 	x.approve(mira, halden, corin)
@@ -118,6 +129,25 @@ func TestFullCardBox(t *testing.T) {
 		t.Fatalf("Mira is %s", mira.acct.Standing)
 	}
 	x.liesBehind(corin, inCardBox(k.boxKey()))
+}
+
+// A breaking connection gives some bytes, and no more.
+type breaking struct {
+	net.Conn
+	left int
+	over *atomic.Bool // it breaks no more
+}
+
+func (b *breaking) Read(p []byte) (int, error) {
+	if b.over.Load() {
+		return b.Conn.Read(p)
+	}
+	if b.left <= 0 {
+		return 0, net.ErrClosed
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // TestFullDoor: where somebody fills a door, the post and the Welcome go on in

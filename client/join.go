@@ -31,14 +31,16 @@ type cardReading struct {
 	taken bool // by a post
 }
 
-// readCardBox reads a card's box to its end.
+// readCardBox reads a card's box to its end. Somebody may have filled it, and the
+// network may break more often than it lets all of that through: it goes on as
+// long as something comes.
 func (c *Client) readCardBox(ctx context.Context, k *card) (*cardReading, error) {
 	r, err := c.relayAt(k.address)
 	if err != nil {
 		return nil, err
 	}
-	got := new(cardReading)
-	return got, newParcelBox(inCardBox(k.boxKey())).read(ctx, r, 0, func(p *channel.Parcel) error {
+	got, b := new(cardReading), newParcelBox(inCardBox(k.boxKey()))
+	see := func(p *channel.Parcel) error {
 		switch p.Kind {
 		case channel.ParcelOffer:
 			if o, err := parseOffer(p.Content); err == nil && got.offer == nil {
@@ -48,7 +50,13 @@ func (c *Client) readCardBox(ctx context.Context, k *card) (*cardReading, error)
 			got.taken = got.taken || k.post(p) != nil
 		}
 		return nil
-	})
+	}
+	for {
+		before := b.cells()
+		if err := b.read(ctx, r, 0, see); !relay.Retryable(err) || b.cells() <= before {
+			return got, err
+		}
+	}
 }
 
 // post is the one of a card that a parcel holds, or nil.

@@ -99,9 +99,9 @@ func (b *parcelBox) cells() uint64 { return uint64(b.part)*wire.BoxCapacity + b.
 // read gives what is new to take. Where wait is not zero it waits for the first
 // cell. After an error of take's the box is read again from the beginning.
 func (b *parcelBox) read(ctx context.Context, r *relay.Client, wait time.Duration, take func(*channel.Parcel) error) error {
-	gone := false
+	gone, mode := false, relay.Mode8
 	for {
-		page, err := r.Do(ctx, relay.Exchange{Box: b.box, From: b.from, Mode: relay.Mode8, Wait: wait})
+		page, err := r.Do(ctx, relay.Exchange{Box: b.box, From: b.from, Mode: mode, Wait: wait})
 		switch {
 		case errors.Is(err, relay.ErrGone) && b.part < maxMore:
 			gone = true
@@ -125,6 +125,9 @@ func (b *parcelBox) read(ctx context.Context, r *relay.Client, wait time.Duratio
 			}
 		}
 		b.from = max(b.from, page.First+uint64(len(page.Cells)))
+		if mode = relay.Mode8; page.Next >= b.from+uint64(relay.Mode64) {
+			mode = relay.Mode64 // somebody fills it
+		}
 		switch {
 		case b.from >= wire.BoxCapacity && b.part < maxMore:
 			b.goTo(b.part + 1)

@@ -57,6 +57,8 @@ var ofClient = []mutant{
 		"case errors.Is(err, relay.ErrGone) && b.part < maxMore:", "case false:", unit("client", "TestParcelsBehindADestroyedBox")},
 	{"§6 a parcel that could not be taken is read again", "client/parcels.go",
 		"if err := take(p); err != nil {\n\t\t\t\tb.rewind()", "if err := take(p); err != nil {", unit("client", "TestParcelsBehindADestroyedBox")},
+	{"§6 a full box is read through, though the network breaks", "client/join.go",
+		"b.cells() <= before {", "b.cells() >= before {", unit("client", "TestFullCardBox")},
 	{"§2 a box that was said to be full is so after a crash", "relay/store/pebble/write.go",
 		"if a.durable.Load() >= wire.BoxCapacity {", "if true {", unit("relay/store/pebble", "TestFullAfterACrash")},
 	{"§6 parcels without end push out none that goes on", "channel/parcel.go",
