@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"parley/vault"
 )
 
@@ -62,11 +64,11 @@ func newVault(dir string) (*vault.Vault, error) {
 }
 
 // memory is where worlds keep their files: a disk in memory where the system
-// has one. The crashes that are played are of programs, not of computers, so
-// what was written is there afterwards on either.
+// has one with room. The crashes that are played are of programs, not of
+// computers, so what was written is there afterwards on either.
 func memory() string {
-	const linux = "/dev/shm"
-	if f, err := os.Stat(linux); err == nil && f.IsDir() {
+	const linux, room = "/dev/shm", 1 << 30
+	if u, err := vfs.Default.GetDiskUsage(linux); err == nil && u.AvailBytes >= room {
 		return linux
 	}
 	return ""
