@@ -24,14 +24,17 @@ type question struct {
 	head uint64 // as far as it ever said that the box goes
 }
 
-// question asks for what is next. The first reading after a pause has the last
-// cell again, which tells whether the relay still has the same box. m.mu is held.
+// question asks for what is next, in an answer that has room for it. The first
+// reading after a pause has the last cell again, which tells whether the relay
+// still has the same box. m.mu is held.
 func (m *member) question() question {
 	q := question{box: m.log.Box(), from: m.log.Position(), mode: relay.Mode1}
 	q.head = max(q.from, m.acct.Head)
 	if !m.caughtUp {
-		q.mode = relay.Mode64
 		q.from = max(q.from, 1) - 1
+		if q.mode = relay.Mode8; q.head-q.from > uint64(relay.Mode8) {
+			q.mode = relay.Mode64
+		}
 	}
 	return q
 }

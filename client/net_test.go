@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -74,5 +76,37 @@ func TestSyncWaitsQuietly(t *testing.T) {
 	}
 	if n, w := asked.Load(), waited.Load(); w < 2 || n >= 40 {
 		t.Errorf("of %d requests %d waited for an answer", n, w)
+	}
+}
+
+// TestAnswersHaveRoomForWhatIsNew: who has a box to read asks for a few cells, and
+// for many only once it knows that there are.
+func TestAnswersHaveRoomForWhatIsNew(t *testing.T) {
+	x := newTable(t)
+	ruth, _, corin := x.seated()
+	x.sync(ruth, corin)
+	x.fill(ruth, ruth.log.Box(), 40)
+	corin.mu.Lock()
+	corin.caughtUp = false
+	box := corin.log.Box().ID()
+	corin.mu.Unlock()
+	var mu sync.Mutex
+	var modes []relay.Mode
+	see := func(q *relay.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if q.Op == relay.OpRead && q.Box == box {
+			modes = append(modes, q.Mode)
+		}
+	}
+	x.asked.Store(&see)
+	for range 2 {
+		if err := corin.turn(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.asked.Store(nil)
+	if want := []relay.Mode{relay.Mode8, relay.Mode64}; !slices.Equal(modes, want) || !corin.caughtUp {
+		t.Errorf("it asked for %d cells, and has read to the end: %v", modes, corin.caughtUp)
 	}
 }
