@@ -100,6 +100,9 @@ func (b *parcelBox) cells() uint64 { return uint64(b.part)*wire.BoxCapacity + b.
 // cell. After an error of take's the box is read again from the beginning.
 func (b *parcelBox) read(ctx context.Context, r *relay.Client, wait time.Duration, take func(*channel.Parcel) error) error {
 	gone, mode := false, relay.Mode8
+	if b.cells() > 0 {
+		mode = relay.Mode1 // mostly there is nothing new
+	}
 	for {
 		page, err := r.Do(ctx, relay.Exchange{Box: b.box, From: b.from, Mode: mode, Wait: wait})
 		switch {
@@ -125,8 +128,11 @@ func (b *parcelBox) read(ctx context.Context, r *relay.Client, wait time.Duratio
 			}
 		}
 		b.from = max(b.from, page.First+uint64(len(page.Cells)))
-		if mode = relay.Mode8; page.Next >= b.from+uint64(relay.Mode64) {
-			mode = relay.Mode64 // somebody fills it
+		switch more := max(page.Next, b.from) - b.from; {
+		case more >= uint64(relay.Mode64): // somebody fills it
+			mode = relay.Mode64
+		case more > 1:
+			mode = relay.Mode8
 		}
 		switch {
 		case b.from >= wire.BoxCapacity && b.part < maxMore:
