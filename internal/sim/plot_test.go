@@ -159,16 +159,21 @@ func (d *plot) tangle(steps int) {
 // older has somebody go on with an older copy of the vault. One from before
 // its key was replaced can't come back by the door, and takes a new card.
 func (d *plot) older(p *Person, mark string) bool {
-	restore := p.copyVault()
-	was, _ := p.Insight()
+	p.end()
+	was, in := p.Insight() // as the copy has it
+	kept := p.keepVault()
+	p.Restart()
 	d.speakAs(p, mark)
 	time.Sleep(10 * time.Second)
-	if now, ok := p.Insight(); !ok || now.Key != was.Key || !now.Quiet {
-		return false
+	p.end()
+	now, still := p.Insight() // nothing comes any more
+	goesBack := in && still && now.Key == was.Key && now.Quiet
+	if goesBack {
+		p.putBack(kept)
+		d.anew[p.Name] = true
 	}
-	restore()
-	d.anew[p.Name] = true
-	return true
+	p.Restart()
+	return goesBack
 }
 
 func (d *plot) speak(mark string) {

@@ -14,36 +14,46 @@ import (
 
 // copyVault keeps what the vault holds now, and gives a way to put it back.
 func (p *Person) copyVault() (restore func()) {
-	keep, err := os.MkdirTemp(p.W.dir, p.Name)
-	if err != nil {
-		p.W.T.Fatal(err)
+	p.end()
+	kept := p.keepVault()
+	p.Restart()
+	return func() {
+		p.end()
+		p.putBack(kept)
+		p.Restart()
 	}
+}
+
+// end ends a person's client in order.
+func (p *Person) end() {
 	p.cancel()
 	if err := p.Client.Close(); err != nil {
 		p.W.T.Fatal(err)
 	}
-	if err := os.CopyFS(keep, os.DirFS(p.dir)); err != nil {
+}
+
+// keepVault copies the vault of somebody whose client has ended.
+func (p *Person) keepVault() (dir string) {
+	dir, err := os.MkdirTemp(p.W.dir, p.Name)
+	if err == nil {
+		err = os.CopyFS(dir, os.DirFS(p.dir))
+	}
+	if err != nil {
 		p.W.T.Fatal(err)
 	}
-	p.Restart()
-	return func() {
-		p.cancel()
-		if err := p.Client.Close(); err != nil {
-			p.W.T.Fatal(err)
-		}
-		if err := errors.Join(os.RemoveAll(p.dir), os.CopyFS(p.dir, os.DirFS(keep))); err != nil {
-			p.W.T.Fatal(err)
-		}
-		p.Restart()
+	return dir
+}
+
+// putBack puts a copy in the vault's place.
+func (p *Person) putBack(dir string) {
+	if err := errors.Join(os.RemoveAll(p.dir), os.CopyFS(p.dir, os.DirFS(dir))); err != nil {
+		p.W.T.Fatal(err)
 	}
 }
 
 // away stops a person's client for a while; back starts it again.
 func (p *Person) away() (back func()) {
-	p.cancel()
-	if err := p.Client.Close(); err != nil {
-		p.W.T.Fatal(err)
-	}
+	p.end()
 	return p.Restart
 }
 
