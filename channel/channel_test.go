@@ -530,46 +530,82 @@ func TestParcels(t *testing.T) {
 	for _, n := range []int{0, 1, parcelContent, parcelContent + 1, 100_000} {
 		content := bytes.Repeat([]byte{byte(n)}, n)
 		cells := must(Wrap(k, ParcelPost, content))
-		slices.Reverse(cells)
-		u := NewUnwrapper(k)
-		var got *Parcel
-		for i := range cells {
-			p, err := u.Add(&cells[i])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if p != nil {
-				got = p
-			}
-		}
-		if got == nil || got.Kind != ParcelPost || !bytes.Equal(got.Content, content) {
+		got := unwrap(t, NewUnwrapper(k), slices.Concat(cells[:len(cells)-1], cells)...) // some of it twice, as after a crash
+		if len(got) != 1 || got[0].Kind != ParcelPost || !bytes.Equal(got[0].Content, content) {
 			t.Errorf("%d bytes came back as %+v", n, got)
 		}
 	}
 	other := must(Wrap(relay.NewBoxKey(), ParcelPost, []byte("x")))
-	if p, err := NewUnwrapper(k).Add(&other[0]); p != nil || err != nil {
-		t.Errorf("noise: %+v, %v", p, err)
+	if got := unwrap(t, NewUnwrapper(k), other...); len(got) > 0 {
+		t.Errorf("noise: %+v", got)
 	}
-	// Parcels without end are given up for one that goes on, and cost no more.
+}
+
+// TestParcelsWithoutEnd: they are given up for one that goes on, and cost no more.
+func TestParcelsWithoutEnd(t *testing.T) {
+	k := relay.NewBoxKey()
 	u := NewUnwrapper(k)
-	var got *Parcel
-	for _, cell := range must(Wrap(k, ParcelWelcome, make([]byte, 20*parcelContent))) {
-		var err error
-		if got, err = u.Add(&cell); err != nil {
-			t.Fatal(err)
+	content := bytes.Repeat([]byte("Welcome."), 2*parcelContent)
+	var got []*Parcel
+	n := 0
+	for _, cell := range must(Wrap(k, ParcelWelcome, content)) {
+		got = unwrap(t, u, cell)
+		for range maxHeld / 2 {
+			n++
+			unwrap(t, u, must(Wrap(k, ParcelPost, bytes.Repeat([]byte{byte(n), byte(n >> 8)}, parcelContent)))[0])
 		}
-		for range maxOpen / 2 {
-			if _, err := u.Add(&must(Wrap(k, ParcelPost, make([]byte, 2*parcelContent)))[0]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if u.held > maxOpen || len(u.open) > u.held || len(u.ages) != len(u.open) {
+		if u.held > maxHeld || len(u.open) > u.held || len(u.ages) != len(u.open) {
 			t.Fatalf("%d cells of %d parcels are held", u.held, len(u.open))
 		}
 	}
-	if got == nil {
+	if len(got) != 1 || !bytes.Equal(got[0].Content, content) {
 		t.Error("a parcel is lost among those without end")
 	}
+}
+
+// TestForgedParts: who has seen a parcel begin can't have it end otherwise, nor
+// keep it from ending.
+func TestForgedParts(t *testing.T) {
+	k := relay.NewBoxKey()
+	content := bytes.Repeat([]byte("Welcome."), 3*parcelContent/8)
+	cells := must(Wrap(k, ParcelWelcome, content))
+	open := func(c relay.Cell) []byte { return must(openRaw(parcelKey(k), &c)) }
+	first := open(cells[0])
+	forged := []relay.Cell{cells[0]}
+	for _, at := range []int{0, 1 + linkSize + 3, 1 + linkSize + 7} { // its kind, its number of cells, its content
+		for i, of := range cells {
+			plain := open(of)
+			plain[at] ^= 1
+			if i == 0 {
+				copy(plain[1:], first[1:1+linkSize]) // what follows is the honest one's
+			}
+			forged = append(forged, *must(sealRaw(parcelKey(k), plain)))
+		}
+	}
+	u := NewUnwrapper(k)
+	for _, c := range forged {
+		if p, _ := u.Add(&c); p != nil {
+			t.Fatalf("a forged cell ends a parcel: %d bytes", len(p.Content))
+		}
+	}
+	if got := unwrap(t, u, cells[1:]...); len(got) != 1 || got[0].Kind != ParcelWelcome || !bytes.Equal(got[0].Content, content) {
+		t.Error("forged cells keep a parcel from its end")
+	}
+}
+
+// unwrap gives the parcels that cells complete.
+func unwrap(t *testing.T, u *Unwrapper, cells ...relay.Cell) (l []*Parcel) {
+	t.Helper()
+	for i := range cells {
+		p, err := u.Add(&cells[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p != nil {
+			l = append(l, p)
+		}
+	}
+	return l
 }
 
 func TestFileParts(t *testing.T) {
@@ -626,11 +662,11 @@ func FuzzParseBody(f *testing.F) {
 }
 
 func FuzzParsePart(f *testing.F) {
-	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 9})
+	f.Add(slices.Concat([]byte{1}, make([]byte, linkSize), []byte{0, 0, 0, 1, 0, 1, 9}))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		_, _, i, n, content, err := parsePart(in)
-		if err == nil && (i >= n || n > maxParts || len(content) > len(in)) {
-			t.Errorf("part %d of %d, %d bytes", i, n, len(content))
+		x, err := parsePart(in)
+		if err == nil && (x.i >= x.n || x.n > maxParts || len(x.content) > len(in)) {
+			t.Errorf("part %d of %d, %d bytes", x.i, x.n, len(x.content))
 		}
 	})
 }

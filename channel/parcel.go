@@ -1,7 +1,7 @@
 package channel
 
 import (
-	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -34,12 +34,21 @@ type Parcel struct {
 }
 
 const (
-	parcelIDSize  = 8
-	parcelContent = plainSize - 1 - parcelIDSize - 2 - 2 - 2
+	linkSize      = 16
+	parcelContent = plainSize - 1 - linkSize - 2 - 2 - 2
 	maxParcel     = wire.MaxMessage
 	maxParts      = maxParcel/parcelContent + 1
-	maxOpen       = 256 // cells of parcels that are not complete; then the one that waits longest for its next is given up
+	maxHeld       = 1024 // cells of parcels that are not complete; then the one that waits longest for its next is given up
 )
+
+// A link is what a cell of a parcel says of the next: a hash of its plaintext.
+// So who has seen the first can't put anything else in the place of the rest.
+type link [linkSize]byte
+
+func linkTo(plain []byte) link {
+	h := sha256.Sum256(append([]byte("parley parcel part v1\x00"), plain...))
+	return link(h[:linkSize])
+}
 
 func parcelKey(k relay.BoxKey) []byte { b := k.Derive("parley parcel v1"); return b[:] }
 
@@ -48,42 +57,43 @@ func Wrap(k relay.BoxKey, kind ParcelKind, content []byte) ([]relay.Cell, error)
 	if len(content) > maxParcel {
 		return nil, wire.ErrTooLarge
 	}
-	var id [parcelIDSize]byte
-	rand.Read(id[:])
 	n := max(1, (len(content)+parcelContent-1)/parcelContent)
 	cells := make([]relay.Cell, n)
-	for i := range cells {
+	var next link
+	for i := n - 1; i >= 0; i-- {
 		part := content[min(len(content), i*parcelContent):min(len(content), (i+1)*parcelContent)]
 		plain := append(make([]byte, 0, plainSize), byte(kind))
-		plain = append(plain, id[:]...)
+		plain = append(plain, next[:]...)
 		plain = wire.AppendU16(wire.AppendU16(plain, uint16(i)), uint16(n))
 		plain = append(wire.AppendU16(plain, uint16(len(part))), part...)
-		c, err := sealRaw(parcelKey(k), plain[:plainSize])
+		plain = plain[:plainSize]
+		c, err := sealRaw(parcelKey(k), plain)
 		if err != nil {
 			return nil, err
 		}
-		cells[i] = *c
+		cells[i], next = *c, linkTo(plain)
 	}
 	return cells, nil
 }
 
-// An Unwrapper puts parcels together from the cells of one box, in any order.
+// An Unwrapper puts parcels together from the cells of one box, and of those that
+// continue it, in their order.
 type Unwrapper struct {
 	key  []byte
-	open map[[parcelIDSize]byte]*partial
-	ages [][parcelIDSize]byte // of open, the one whose last cell came first before others
-	held int                  // cells of open
+	open map[link]*partial // by the cell that comes next
+	ages []link            // of open, the one whose last cell came first before others
+	held int               // cells of open
 }
 
 type partial struct {
-	kind  ParcelKind
-	parts [][]byte
-	left  int
+	kind    ParcelKind
+	n, have int // cells
+	content []byte
 }
 
 // NewUnwrapper reads the box of key k.
 func NewUnwrapper(k relay.BoxKey) *Unwrapper {
-	return &Unwrapper{key: parcelKey(k), open: map[[parcelIDSize]byte]*partial{}}
+	return &Unwrapper{key: parcelKey(k), open: map[link]*partial{}}
 }
 
 // Add takes a cell and returns the parcel that it completes, or nil. Noise is
@@ -93,67 +103,70 @@ func (u *Unwrapper) Add(c *relay.Cell) (*Parcel, error) {
 	if err != nil {
 		return nil, nil
 	}
-	kind, id, i, n, content, err := parsePart(plain)
+	x, err := parsePart(plain)
 	if err != nil {
 		return nil, err
 	}
-	p := u.open[id]
-	if p == nil {
-		p = &partial{kind: kind, parts: make([][]byte, n), left: n}
+	p := &partial{kind: x.kind, n: x.n}
+	if x.i > 0 {
+		this := linkTo(plain)
+		if p = u.open[this]; p == nil {
+			return nil, nil // its parcel is complete, or was given up
+		}
+		if p.kind != x.kind || p.n != x.n || p.have != x.i {
+			return nil, fmt.Errorf("channel: parcel: %w", wire.ErrMalformed)
+		}
+		u.forget(this)
 	}
-	if p.kind != kind || len(p.parts) != n {
-		return nil, fmt.Errorf("channel: parcel: %w", wire.ErrMalformed)
+	p.have++
+	p.content = append(p.content, x.content...)
+	if p.have == p.n {
+		return &Parcel{Kind: p.kind, Content: p.content}, nil
 	}
-	if p.parts[i] != nil {
-		return nil, nil
-	}
-	u.forget(id)
-	p.parts[i] = content
-	if p.left--; p.left > 0 {
-		u.keep(id, p)
-		return nil, nil
-	}
-	var whole []byte
-	for _, part := range p.parts {
-		whole = append(whole, part...)
-	}
-	return &Parcel{Kind: kind, Content: whole}, nil
+	u.keep(x.next, p)
+	return nil, nil
 }
 
-func (p *partial) held() int { return len(p.parts) - p.left }
-
-// keep waits for the rest of a parcel.
-func (u *Unwrapper) keep(id [parcelIDSize]byte, p *partial) {
-	u.open[id], u.ages, u.held = p, append(u.ages, id), u.held+p.held()
-	for u.held > maxOpen {
+// keep waits for the rest of a parcel. The first that waits for a cell has it.
+func (u *Unwrapper) keep(next link, p *partial) {
+	if u.open[next] != nil {
+		return
+	}
+	u.open[next], u.ages, u.held = p, append(u.ages, next), u.held+p.have
+	for u.held > maxHeld {
 		u.forget(u.ages[0])
 	}
 }
 
-func (u *Unwrapper) forget(id [parcelIDSize]byte) {
-	p := u.open[id]
-	if p == nil {
-		return
-	}
-	u.held -= p.held()
-	delete(u.open, id)
-	u.ages = slices.DeleteFunc(u.ages, func(x [parcelIDSize]byte) bool { return x == id })
+func (u *Unwrapper) forget(next link) {
+	u.held -= u.open[next].have
+	delete(u.open, next)
+	i := slices.Index(u.ages, next)
+	u.ages = slices.Delete(u.ages, i, i+1)
 }
 
-func parsePart(plain []byte) (kind ParcelKind, id [parcelIDSize]byte, i, n int, content []byte, err error) {
+// A parcelPart is what a cell holds of a parcel.
+type parcelPart struct {
+	kind    ParcelKind
+	next    link // to the cell with the next part; zero in the last
+	i, n    int
+	content []byte
+}
+
+func parsePart(plain []byte) (x parcelPart, err error) {
 	r := wire.NewReader(plain)
-	kind = ParcelKind(r.U8())
-	r.Fill(id[:])
-	i, n = int(r.U16()), int(r.U16())
-	content = r.Bytes(int(r.U16()))
-	if n == 0 || n > maxParts || i >= n {
+	x.kind = ParcelKind(r.U8())
+	r.Fill(x.next[:])
+	x.i, x.n = int(r.U16()), int(r.U16())
+	x.content = r.Bytes(int(r.U16()))
+	if x.n == 0 || x.n > maxParts || x.i >= x.n {
 		r.Fail(wire.ErrMalformed)
 	}
-	if content == nil {
-		content = []byte{}
+	if x.content == nil {
+		x.content = []byte{}
 	}
 	if err := r.Err(); err != nil {
-		return 0, id, 0, 0, nil, fmt.Errorf("channel: parcel: %w", err)
+		return parcelPart{}, fmt.Errorf("channel: parcel: %w", err)
 	}
-	return kind, id, i, n, content, nil
+	return x, nil
 }

@@ -53,25 +53,29 @@ func (m *member) readDoors(ctx context.Context, all bool) error {
 	m.mu.Lock()
 	due := m.doorsDue(all)
 	m.mu.Unlock()
-	if len(due) == 0 {
-		return nil
+	var failed error
+	for k, w := range due {
+		if err := m.readOthersDoor(ctx, k, w); err != nil { // the others are read all the same
+			failed = errors.Join(failed, err)
+			m.mu.Lock()
+			w.next = time.Time{}
+			m.mu.Unlock()
+		}
 	}
+	return failed
+}
+
+func (m *member) readOthersDoor(ctx context.Context, k doorKey, w *doorWatch) error {
 	r, err := m.relay()
 	if err != nil {
 		return err
 	}
-	for k, w := range due {
-		err := w.read(ctx, r, 0, func(p *channel.Parcel) error {
-			if p.Kind != channel.ParcelReturn {
-				return nil
-			}
-			return m.sawReturn(k, w, p.Content)
-		})
-		if err != nil {
-			return err
+	return w.read(ctx, r, false, 0, func(p *channel.Parcel) error {
+		if p.Kind != channel.ParcelReturn {
+			return nil
 		}
-	}
-	return nil
+		return m.sawReturn(k, w, p.Content)
+	})
 }
 
 // doorsDue lists the doors to read now, and notes when to read them again.

@@ -108,7 +108,7 @@ func TestFullCardBox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.fillUp(corin, inCardBox(k.boxKey()), 1) // the post has two cells
+	x.fillUp(corin, inCardBox(k.boxKey()), 2) // one for the post, one for the beginning of the Welcome
 	c := x.person("Mira")
 	var over atomic.Bool
 	c.opt.Dial = func(a relay.Address) (*relay.Client, error) {
@@ -128,7 +128,7 @@ func TestFullCardBox(t *testing.T) {
 	if mira.acct.Standing != StandingIn || mira.acct.Away != nil {
 		t.Fatalf("Mira is %s", mira.acct.Standing)
 	}
-	x.liesBehind(corin, inCardBox(k.boxKey()))
+	x.liesBehind(corin, inCardBox(k.boxKey()), 2) // the rest of the Welcome
 }
 
 // A breaking connection gives some bytes, and no more.
@@ -156,14 +156,14 @@ func TestFullDoor(t *testing.T) {
 	x := newTable(t)
 	ruth, halden, corin := x.seated()
 	door := atDoor(halden.acct.Door)
-	x.fillUp(corin, door, 1) // the post has two cells
+	x.fillUp(corin, door, 0)
 	x.loses(halden, LossMissed)
 	x.sync(halden)
 	x.sync(ruth, halden, ruth, halden)
 	if halden.acct.Standing != StandingIn {
 		t.Fatalf("Halden is %s", halden.acct.Standing)
 	}
-	x.liesBehind(corin, door)
+	x.liesBehind(corin, door, 1+3) // a post and a Welcome
 }
 
 // fillUp fills a box with noise but for some cells.
@@ -180,72 +180,104 @@ func (x *table) fillUp(m *member, of parcelItem, free int) {
 	x.fill(m, of.at(0), wire.BoxCapacity-free-int(page.Next))
 }
 
-// liesBehind: in the box that continues another lie the other cell of a post, and a
-// Welcome of two.
-func (x *table) liesBehind(m *member, of parcelItem) {
+// liesBehind counts the cells in the box that continues another.
+func (x *table) liesBehind(m *member, of parcelItem, want uint64) {
 	x.t.Helper()
 	r, err := m.relay()
 	if err != nil {
 		x.t.Fatal(err)
 	}
 	page, err := r.Do(context.Background(), relay.Exchange{Box: of.at(1), Mode: relay.Mode1})
-	if err != nil || page.Next < 3 {
+	if err != nil || page.Next != want {
 		x.t.Errorf("%d cells lie in the next box, %v", page.Next, err)
 	}
 }
 
-// TestParcelsBehindADestroyedBox: a box of parcels that somebody destroyed goes
-// on in another, too; what is read there is not read twice, but where it could
-// not be taken, or nothing is behind the destroyed one.
-func TestParcelsBehindADestroyedBox(t *testing.T) {
+// TestParcelBox: what was read is not read twice, but where it could not be taken;
+// and nobody can destroy a box of parcels before others have read it.
+func TestParcelBox(t *testing.T) {
 	x := newTable(t)
-	ctx := context.Background()
 	_, ruth := x.convenor("Ruth")
 	r, err := ruth.relay()
 	if err != nil {
 		t.Fatal(err)
 	}
 	of := atDoor(dialogue.Key(relay.NewBoxKey().Bytes()))
-	put := func(text string) {
-		t.Helper()
-		ruth.mu.Lock()
-		err := ruth.update(func(sp *vault.Space) error { return ruth.queueParcel(sp, of, channel.ParcelOffer, []byte(text)) })
-		ruth.mu.Unlock()
-		if err := errors.Join(err, ruth.push(ctx)); err != nil || len(ruth.out) > 0 {
-			t.Fatalf("%d wait, %v", len(ruth.out), err)
-		}
-	}
 	b := newParcelBox(of)
-	reads := func(want ...string) {
-		t.Helper()
-		var got []string
-		err := b.read(ctx, r, 0, func(p *channel.Parcel) error {
+	x.put(ruth, of, "one")
+	b.reads(t, r, "one")
+	b.reads(t, r)
+	x.pass(100 * 365 * 24 * time.Hour)
+	if err := r.Destroy(t.Context(), of.at(0)); !errors.Is(err, relay.ErrNotIdle) {
+		t.Errorf("a door is destroyed after a hundred years: %v", err)
+	}
+	x.put(ruth, of, "two")
+	full := errors.New("it can't be taken")
+	if err := b.read(t.Context(), r, false, 0, func(*channel.Parcel) error { return full }); !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+	b.reads(t, r, "one", "two")
+}
+
+// TestTwoSendToAFullBox: a parcel that two send at once goes on in the next box,
+// and not in one behind that, where nobody looks.
+func TestTwoSendToAFullBox(t *testing.T) {
+	x := newTable(t)
+	_, ruth := x.convenor("Ruth")
+	r, err := ruth.relay()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := atDoor(dialogue.Key(relay.NewBoxKey().Bytes()))
+	x.fillUp(ruth, of, 0)
+	b := newParcelBox(of)
+	for i := range 5 {
+		long := strings.Repeat(fmt.Sprint(i), 9000)
+		ruth.mu.Lock()
+		err := ruth.update(func(sp *vault.Space) error { return ruth.queueParcel(sp, of, channel.ParcelOffer, []byte(long)) })
+		ruth.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				if err := ruth.push(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+		b.reads(t, r, long)
+	}
+}
+
+// put puts a parcel into a box.
+func (x *table) put(m *member, of parcelItem, text string) {
+	x.t.Helper()
+	m.mu.Lock()
+	err := m.update(func(sp *vault.Space) error { return m.queueParcel(sp, of, channel.ParcelOffer, []byte(text)) })
+	m.mu.Unlock()
+	if err := errors.Join(err, m.push(x.t.Context())); err != nil || len(m.out) > 0 {
+		x.t.Fatalf("%d wait, %v", len(m.out), err)
+	}
+}
+
+// reads reads to the end, and finds parcels.
+func (b *parcelBox) reads(t *testing.T, r *relay.Client, want ...string) {
+	t.Helper()
+	var got []string
+	for more := true; more; more = b.behind.Load() {
+		if err := b.read(t.Context(), r, false, 0, func(p *channel.Parcel) error {
 			got = append(got, string(p.Content))
 			return nil
-		})
-		if err != nil || !slices.Equal(got, want) {
-			t.Fatalf("%q is read, not %q; %v", got, want, err)
+		}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	put("one")
-	reads("one")
-	x.pass((doorDays + 1) * 24 * time.Hour)
-	if err := r.Destroy(ctx, of.at(0)); err != nil {
-		t.Fatal(err)
+	if !slices.Equal(got, want) {
+		t.Fatalf("%.20q is read, not %.20q", got, want)
 	}
-	reads()
-	if b.part != 0 {
-		t.Error("what one relay calls destroyed is so for ever")
-	}
-	put("two")
-	reads("two")
-	reads()
-	put("three")
-	full := errors.New("it can't be taken")
-	if err := b.read(ctx, r, 0, func(*channel.Parcel) error { return full }); !errors.Is(err, full) {
-		t.Fatal(err)
-	}
-	reads("two", "three")
 }
 
 // TestEndOfMore: a relay that calls every box full does not hold up the outbox for
@@ -253,10 +285,10 @@ func TestParcelsBehindADestroyedBox(t *testing.T) {
 func TestEndOfMore(t *testing.T) {
 	it := &item{Kind: itemParcel, Parcel: &parcelItem{Days: 1}}
 	n := 0
-	for it.goesOn(relay.ErrFull) {
+	for it.refused(it.Parcel.at(it.part), relay.ErrFull) {
 		n++
 	}
-	if n != maxMore || it.goesOn(nil) || (&item{Kind: itemEvent}).goesOn(relay.ErrFull) || (&item{Kind: itemParcel}).goesOn(relay.ErrLimit) {
+	if n != maxMore || it.refused(it.Parcel.at(it.part), nil) || (&item{Kind: itemEvent}).refused(it.Parcel.at(0), relay.ErrFull) {
 		t.Errorf("a parcel goes on %d times", n)
 	}
 }

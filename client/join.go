@@ -53,8 +53,11 @@ func (c *Client) readCardBox(ctx context.Context, k *card) (*cardReading, error)
 	}
 	for {
 		before := b.cells()
-		if err := b.read(ctx, r, 0, see); !relay.Retryable(err) || b.cells() <= before {
-			return got, err
+		switch err := b.read(ctx, r, false, 0, see); {
+		case err == nil && !b.behind.Load():
+			return got, nil
+		case err != nil && (!relay.Retryable(err) || b.cells() <= before):
+			return nil, err
 		}
 	}
 }
@@ -193,7 +196,7 @@ func (c *Client) Join(ctx context.Context, text string) (ID, CardView, error) {
 	err = m.push(ctx)
 	if got.taken {
 		// The seat is somebody else's. One's own post is there all the same, so that everybody learns of it.
-		return m.id, CardView{}, errors.Join(ErrCardUsed, m.refuse())
+		return m.id, CardView{}, errors.Join(ErrCardUsed, m.refuse(m.joins()))
 	}
 	if relay.Retryable(err) {
 		err = nil // it goes by itself
@@ -237,9 +240,23 @@ func (c *Client) post(k *card, got *cardReading, former *member) (*member, error
 	})
 }
 
-func (m *member) refuse() error {
+// joins is what one waits with for a first Welcome, or nil.
+func (m *member) joins() *joining {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.acct.Standing != StandingWaiting || m.log != nil {
+		return nil
+	}
+	return m.acct.Joining
+}
+
+// refuse gives up a card that somebody else used first.
+func (m *member) refuse(j *joining) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.acct.Standing != StandingWaiting || m.acct.Joining == nil || m.acct.Joining.Post != j.Post {
+		return nil // one waits with another card
+	}
 	m.acct.Standing = StandingRefused
 	m.changed(dialogue.Plenary)
 	return m.update(func(*vault.Space) error { return nil })
@@ -254,11 +271,8 @@ type cardWait struct {
 
 // await looks into the card's box for the Welcome, waiting for it up to wait.
 func (m *member) await(ctx context.Context, wait time.Duration) error {
-	m.mu.Lock()
-	j := m.acct.Joining
-	standing := m.acct.Standing
-	m.mu.Unlock()
-	if j == nil || standing != StandingWaiting {
+	j := m.joins()
+	if j == nil {
 		return nil
 	}
 	k, err := parseCard(j.Card)
@@ -276,13 +290,10 @@ func (m *member) await(ctx context.Context, wait time.Duration) error {
 		m.cardBox = w
 	}
 	m.mu.Unlock()
-	if err := w.read(ctx, r, wait, func(p *channel.Parcel) error { return m.sawInCardBox(w, p, k, j) }); err != nil {
+	if err := w.read(ctx, r, false, wait, func(p *channel.Parcel) error { return m.sawInCardBox(w, p, k, j) }); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	waits := m.log == nil && m.acct.Standing == StandingWaiting
-	m.mu.Unlock()
-	if !waits {
+	if m.joins() == nil {
 		return nil
 	}
 	if err := m.knockAgain(false); err != nil {
@@ -301,11 +312,14 @@ func (m *member) sawInCardBox(w *cardWait, p *channel.Parcel, k *card, j *joinin
 	switch p.Kind {
 	case channel.ParcelPost:
 		s := k.post(p)
-		if s == nil || w.first != (dialogue.Hash{}) {
+		if s == nil {
 			return nil
 		}
-		if w.first = s.Post.Hash(); w.first != w.post {
-			return m.refuse()
+		if w.first == (dialogue.Hash{}) {
+			w.first = s.Post.Hash()
+		}
+		if w.first != w.post {
+			return m.refuse(j)
 		}
 	case channel.ParcelWelcome:
 		if w.first == (dialogue.Hash{}) || w.first == w.post {

@@ -229,8 +229,28 @@ func (m *member) doorsOnce(ctx context.Context) error {
 	if err := m.proceed(); err != nil {
 		return err
 	}
-	sleep(ctx, doorAbsent/2)
+	if !m.isBehind() {
+		sleep(ctx, doorAbsent/2)
+	}
 	return nil
+}
+
+// isBehind tells whether there is more in some box of parcels than was read at a
+// time.
+func (m *member) isBehind() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.doors {
+		if w.behind.Load() {
+			return true
+		}
+	}
+	for _, w := range m.watched {
+		if w.behind.Load() {
+			return true
+		}
+	}
+	return m.door != nil && m.door.behind.Load() || m.beside != nil && m.beside.behind.Load() || m.cardBox != nil && m.cardBox.behind.Load()
 }
 
 func (m *member) watchOnce(ctx context.Context) error {
@@ -290,7 +310,7 @@ func (m *member) done() bool {
 	m.mu.Lock()
 	behind := m.log != nil && !m.caughtUp
 	m.mu.Unlock()
-	return !behind && m.settled()
+	return !behind && !m.isBehind() && m.settled()
 }
 
 func (m *member) syncOnce(ctx context.Context, first bool) error {
@@ -307,6 +327,8 @@ func (m *member) syncOnce(ctx context.Context, first bool) error {
 	for _, step := range []func() error{
 		func() error { return m.push(ctx) },
 		func() error { return m.turn(ctx, wait) },
+		m.proceed, // what one's person wrote does not wait for boxes that somebody may have filled
+		func() error { return m.push(ctx) },
 		func() error { return m.watchCards(ctx, first) },
 		func() error { return m.readDoors(ctx, first) },
 		m.proceed,

@@ -422,7 +422,7 @@ func (m *member) post(ctx context.Context, it *item, i int, box *relay.Box, cell
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if it.goesOn(err) {
+	if it.refused(box, err) {
 		return nil
 	}
 	if i < len(it.Cells) && it.Cells[i].Hash == sha256.Sum256(cell[:]) {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"parley/channel"
@@ -13,12 +14,20 @@ import (
 )
 
 // Cards' boxes and doors are boxes of parcels. Whoever knows one can fill it, so
-// where it is full, or destroyed, it goes on in another, for writers and readers
-// alike.
+// where it is full it goes on in another, for writers and readers alike.
 
-// maxMore is in how many further boxes one goes on at most: more than a
-// gigabyte of noise for each box is not read or written through.
-const maxMore = 64
+const (
+	// maxMore is in how many further boxes one goes on at most: more than a
+	// gigabyte of noise is not written or read through.
+	maxMore = 64
+
+	// parcelIdle are the idle days of a box of parcels: no member can destroy it
+	// before others have read it.
+	parcelIdle = 1<<16 - 1
+
+	// parcelCells is how many cells one reads at a time: other boxes wait.
+	parcelCells = wire.BoxCapacity
+)
 
 // A parcelItem goes to the box of a card, or to a door.
 type parcelItem struct {
@@ -34,7 +43,7 @@ func (p *parcelItem) at(part uint32) *relay.Box {
 	if part > 0 {
 		key = key.More(part)
 	}
-	return key.Box(p.Days, p.Days)
+	return key.Box(p.Days, parcelIdle)
 }
 
 func boxKey(k dialogue.Key) relay.BoxKey {
@@ -61,9 +70,16 @@ func (m *member) queueParcel(sp *vault.Space, to parcelItem, kind channel.Parcel
 	return m.saveItem(sp, it)
 }
 
-// goesOn has the rest of a parcel go to the next box, where one refuses it.
-func (it *item) goesOn(err error) bool {
-	if it.Kind != itemParcel || it.part == maxMore || !errors.Is(err, relay.ErrFull) && !errors.Is(err, relay.ErrGone) {
+// refused tells whether a parcel's cell is to go to another box, because the one
+// that it was sent to is full. Several send at once, and may be told so twice.
+func (it *item) refused(box *relay.Box, err error) bool {
+	if it.Kind != itemParcel || !errors.Is(err, relay.ErrFull) {
+		return false
+	}
+	if box.ID() != it.Parcel.at(it.part).ID() {
+		return true
+	}
+	if it.part == maxMore {
 		return false
 	}
 	it.part++
@@ -72,7 +88,10 @@ func (it *item) goesOn(err error) bool {
 
 // A parcelBox is a box of parcels as one reads it, from its beginning.
 type parcelBox struct {
-	of   parcelItem
+	of     parcelItem
+	behind atomic.Bool   // there is more than was read at a time
+	busy   chan struct{} // full while one reads
+
 	part uint32
 	box  *relay.Box
 	from uint64 // position in box
@@ -80,7 +99,7 @@ type parcelBox struct {
 }
 
 func newParcelBox(of parcelItem) *parcelBox {
-	b := &parcelBox{of: of}
+	b := &parcelBox{of: of, busy: make(chan struct{}, 1)}
 	b.rewind()
 	return b
 }
@@ -93,27 +112,29 @@ func (b *parcelBox) rewind() {
 
 func (b *parcelBox) goTo(part uint32) { b.part, b.from, b.box = part, 0, b.of.at(part) }
 
-// cells counts those that lie before where one reads.
+// cells counts those that lie before where one reads. Only who alone reads may ask.
 func (b *parcelBox) cells() uint64 { return uint64(b.part)*wire.BoxCapacity + b.from }
 
-// read gives what is new to take. Where wait is not zero it waits for the first
-// cell. After an error of take's the box is read again from the beginning.
-func (b *parcelBox) read(ctx context.Context, r *relay.Client, wait time.Duration, take func(*channel.Parcel) error) error {
-	gone, mode := false, relay.Mode8
+// read gives what is new to take, so many cells at a time. Where wait is not zero
+// it waits for the first cell. After an error of take's the box is read again from
+// the beginning; anew does so at once.
+func (b *parcelBox) read(ctx context.Context, r *relay.Client, anew bool, wait time.Duration, take func(*channel.Parcel) error) error {
+	select {
+	case b.busy <- struct{}{}:
+		defer func() { <-b.busy }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if anew {
+		b.rewind()
+	}
+	mode := relay.Mode8
 	if b.cells() > 0 {
 		mode = relay.Mode1 // mostly there is nothing new
 	}
-	for {
+	for end := b.cells() + parcelCells; b.cells() < end; {
 		page, err := r.Do(ctx, relay.Exchange{Box: b.box, From: b.from, Mode: mode, Wait: wait})
-		switch {
-		case errors.Is(err, relay.ErrGone) && b.part < maxMore:
-			gone = true
-			b.goTo(b.part + 1)
-			continue
-		case errors.Is(err, relay.ErrGone):
-			b.rewind()
-			return nil
-		case err != nil:
+		if err != nil {
 			return err
 		}
 		wait = 0
@@ -129,19 +150,17 @@ func (b *parcelBox) read(ctx context.Context, r *relay.Client, wait time.Duratio
 		}
 		b.from = max(b.from, page.First+uint64(len(page.Cells)))
 		switch more := max(page.Next, b.from) - b.from; {
+		case b.from >= wire.BoxCapacity && b.part < maxMore:
+			b.goTo(b.part + 1)
+		case len(page.Cells) == 0 || more == 0:
+			b.behind.Store(false)
+			return nil
 		case more >= uint64(relay.Mode64): // somebody fills it
 			mode = relay.Mode64
 		case more > 1:
 			mode = relay.Mode8
 		}
-		switch {
-		case b.from >= wire.BoxCapacity && b.part < maxMore:
-			b.goTo(b.part + 1)
-		case len(page.Cells) == 0 || b.from >= page.Next:
-			if gone && b.from == 0 {
-				b.rewind() // a relay may say so falsely, and better later
-			}
-			return nil
-		}
 	}
+	b.behind.Store(true)
+	return nil
 }

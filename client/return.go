@@ -113,6 +113,9 @@ func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossRe
 			return err
 		}
 	}
+	if err := m.unblame(sp, func(_ uint64, r *record) bool { return r.Note == NoteElsewhere }); err != nil {
+		return err
+	}
 	sure := !m.acct.Awaits // otherwise nobody has told whether that room was the right one
 	if err := m.leaveLog(sp); err != nil {
 		return err
@@ -168,7 +171,7 @@ func (a *away) holdKeys(keys []*mls.SignatureKey) {
 func (m *member) leaveLog(sp *vault.Space) error {
 	if err := m.unblame(sp, func(seq uint64, r *record) bool {
 		doubtful := m.acct.Unsure && seq >= m.acct.Judged
-		return r.Note == NoteElsewhere || doubtful && (r.Note == dialogue.NoteAttempt || r.Note == dialogue.NoteCharter)
+		return doubtful && (r.Note == dialogue.NoteAttempt || r.Note == dialogue.NoteCharter)
 	}); err != nil {
 		return err
 	}

@@ -56,6 +56,9 @@ func (m *member) lookAgain() time.Duration {
 		wait := watchOwn
 		if w := m.watched[x.Card]; w != nil {
 			wait = max(w.next.Sub(m.c.opt.Now()), time.Millisecond)
+			if w.behind.Load() {
+				wait = time.Millisecond
+			}
 		}
 		if next == 0 || wait < next {
 			next = wait
@@ -125,7 +128,7 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 			w = &watch{parcelBox: newParcelBox(inCardBox(x.Box))}
 			m.watched[x.Card] = w
 		}
-		due := all || !now.Before(w.next)
+		due := all || w.behind.Load() || !now.Before(w.next)
 		w.next = now.Add(watchEvery)
 		switch {
 		case x.By == m.acct.Me && x.Status != dialogue.In:
@@ -150,7 +153,7 @@ func (m *member) readCard(ctx context.Context, x dialogue.Seat, w *watch) error 
 	if err != nil {
 		return err
 	}
-	return w.read(ctx, r, 0, func(p *channel.Parcel) error {
+	return w.read(ctx, r, false, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelPost {
 			return nil
 		}
@@ -175,15 +178,15 @@ func (m *member) sawPost(x dialogue.Seat, w *watch, content []byte) error {
 	if len(w.posts) >= 8 || slices.ContainsFunc(w.posts, func(q dialogue.SignedPost) bool { return q.Post.Hash() == h }) {
 		return nil
 	}
-	w.posts = append(w.posts, p.Signed)
 	now := m.withCard(x.ID, x.Card)
-	if now == nil || now.Status != dialogue.Invited && now.Post != h {
-		return nil
+	counts := now != nil && (now.Post == h || now.Status == dialogue.Invited && len(w.posts) == 0) // the first in the box is the one to report
+	if counts && !known {
+		if err := m.update(func(sp *vault.Space) error { return sp.Put(postKey(x.ID, x.Card), content) }); err != nil {
+			return err
+		}
 	}
-	if known || len(w.posts) > 1 && now.Status == dialogue.Invited {
-		return nil // the first in the box is the one to report
-	}
-	return m.update(func(sp *vault.Space) error { return sp.Put(postKey(x.ID, x.Card), content) })
+	w.posts = append(w.posts, p.Signed)
+	return nil
 }
 
 // goodPost checks a post and its key package.

@@ -165,27 +165,27 @@ func (m *member) looksBeside() (every time.Duration, ok bool) {
 // A besideWatch is the box where one's Welcome lay, while one looks for witnesses.
 type besideWatch struct {
 	*parcelBox
-	next time.Time // to be read
-	anew time.Time // not to be read again from its beginning before
+	next  time.Time // to be read
+	began time.Time // to be read from its beginning
 }
 
 // readBeside looks for witnesses beside the Welcome that one came with.
 func (m *member) readBeside(ctx context.Context, now bool) error {
 	m.mu.Lock()
 	every, looks := m.looksBeside()
-	if !looks || !now && m.beside != nil && m.c.opt.Now().Before(m.beside.next) {
+	at, w := m.c.opt.Now(), m.beside
+	if !looks || !now && w != nil && !w.behind.Load() && at.Before(w.next) {
 		m.mu.Unlock()
 		return nil
 	}
-	w := m.beside
 	if w == nil {
-		w = &besideWatch{parcelBox: newParcelBox(m.acct.Place.Beside)}
+		w = &besideWatch{parcelBox: newParcelBox(m.acct.Place.Beside), began: at}
 		m.beside = w
 	}
-	at := m.c.opt.Now()
-	if (m.acct.Awaits || m.unbacked() || m.unjudged) && !at.Before(w.anew) { // what did not count before may count now
-		m.unjudged = false
-		w.rewind()
+	anew := (m.acct.Awaits || m.unbacked() || m.unjudged) && // what did not count before may count now
+		!at.Before(w.began.Add(time.Duration(w.cells()/besideCells)*time.Minute))
+	if anew {
+		m.unjudged, w.began = false, at
 	}
 	w.next = at.Add(every)
 	m.mu.Unlock()
@@ -193,17 +193,12 @@ func (m *member) readBeside(ctx context.Context, now bool) error {
 	if err != nil {
 		return err
 	}
-	begins := w.cells() == 0
-	err = w.read(ctx, r, 0, func(p *channel.Parcel) error {
+	return w.read(ctx, r, anew, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelWitness {
 			return nil
 		}
 		return m.sawWitness(p.Content)
 	})
-	if begins {
-		w.anew = at.Add(time.Duration(w.cells()/besideCells) * time.Minute)
-	}
-	return err
 }
 
 // sawWitness holds where one came in against somebody's witness.

@@ -62,7 +62,7 @@ func (x *table) witnesses(m *member, beside parcelItem) (l []*dialogue.SignedWit
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	err = newParcelBox(beside).read(context.Background(), r, 0, func(p *channel.Parcel) error {
+	err = newParcelBox(beside).read(context.Background(), r, false, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelWitness {
 			return nil
 		}
