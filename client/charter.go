@@ -95,7 +95,7 @@ func (m *member) heldEntries(sp *vault.Space) ([]heldEntry, error) {
 }
 
 // tryCharter takes the first skeleton that somebody gave. Until two parties,
-// or all there are besides one's own, gave the same, it is unconfirmed, and
+// or all that can know, gave the same, it is unconfirmed, and
 // the person is told who has not answered; one that differs raises an alarm.
 func (m *member) tryCharter(sp *vault.Space) error {
 	held, err := m.heldEntries(sp)
@@ -219,7 +219,8 @@ func (h *heldEntry) charter() (c dialogue.Charter, ok bool) {
 }
 
 // unconfirmed lists the parties that have not yet confirmed what one was told
-// on coming in; empty once two, or all there are besides one's own, did.
+// on coming in; empty once two, or all that can know, did. One's own is among them:
+// where all others but the liar's came in together, it is the only one that can.
 func (m *member) unconfirmed() []dialogue.SideID {
 	i := slices.IndexFunc(m.state.Charters, func(c dialogue.CharterState) bool { return c.Base == m.acct.Base })
 	if m.acct.Base == 0 || m.acct.Settled || i < 0 {
@@ -235,7 +236,7 @@ func (m *member) unconfirmed() []dialogue.SideID {
 		switch {
 		case slices.Contains(m.acct.Vouched, party) && (there || party == own):
 			vouched++
-		case party != own && there:
+		case there:
 			missing = append(missing, party)
 		}
 	}

@@ -469,3 +469,29 @@ func TestTakenUpInDoubt(t *testing.T) {
 		t.Errorf("Mira blames by a past that she goes by no more: %+v", d.Alarms)
 	}
 }
+
+// TestOwnPartyConfirms: where everybody else but the one who told the past came in
+// together with oneself, one's own party has to confirm it.
+func TestOwnPartyConfirms(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	_, mira := x.joins(ruth, 1, "Mira")
+	x.sync(ruth)
+	x.approve(mira, halden, corin)
+	x.sync(ruth, mira, ruth, halden, corin, mira)
+	mira.mu.Lock()
+	defer mira.mu.Unlock()
+	i := slices.IndexFunc(mira.state.Charters, func(c dialogue.CharterState) bool { return c.Base == mira.acct.Base })
+	if i < 0 || !mira.acct.Settled {
+		t.Fatal("Mira has not come in")
+	}
+	mira.acct.Settled, mira.acct.Vouched = false, []dialogue.SideID{2}
+	mira.state.Charters[i].For = append(mira.state.Charters[i].For, ruth.acct.Me)
+	if l := mira.unconfirmed(); !slices.Equal(l, []dialogue.SideID{1}) {
+		t.Errorf("parties %d have to confirm what Corin told", l)
+	}
+	mira.acct.Vouched = append(mira.acct.Vouched, 1)
+	if l := mira.unconfirmed(); len(l) > 0 {
+		t.Errorf("parties %d have to confirm what Corin and Halden told", l)
+	}
+}

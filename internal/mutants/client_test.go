@@ -65,6 +65,8 @@ var ofClient = []mutant{
 		"this := linkTo(plain)\n", "this := linkTo(plain)\n\t\tfor l, q := range u.open {\n\t\t\tif q.kind == x.kind && q.n == x.n && q.have == x.i {\n\t\t\t\tthis = l\n\t\t\t}\n\t\t}\n", unit("channel", "TestForgedParts")},
 	{"§6 a full box is read through, though the network breaks", "client/join.go",
 		"(!relay.Retryable(err) || b.cells() <= before)", "(!relay.Retryable(err) || b.cells() >= before)", unit("client", "TestFullCardBox")},
+	{"§3 one's own party confirms the past where nobody else can", "client/charter.go",
+		"case there:", "case party != own && there:", unit("client", "TestOwnPartyConfirms")},
 	{"§2 a box that was said to be full is so after a crash", "relay/store/pebble/write.go",
 		"if a.durable.Load() >= wire.BoxCapacity {", "if true {", unit("relay/store/pebble", "TestFullAfterACrash")},
 	{"§6 parcels without end push out none that goes on", "channel/parcel.go",
