@@ -315,10 +315,12 @@ func forks(w *World) {
 				blamed[q.Name+" blames "+p.Name] = mine[g] || blamed[q.Name+" blames "+p.Name]
 			}
 		}
-		if passes && mine[1-g] {
-			mine[g] = true // read where the other group has something else before it
+		switch {
+		case !passes:
+			mine[g] = true
+		case mine[0] || mine[1]:
+			mine = [2]bool{true, true} // each reads it where the other has something else
 		}
-		mine[g] = mine[g] || !passes
 	}
 	for _, q := range w.People {
 		for _, p := range w.People {

@@ -280,7 +280,10 @@ func TestReplacingInTroubles(t *testing.T) {
 		for _, p := range []*Person{ruth, halden, mira, corin} {
 			for _, q := range []*Person{ruth, halden, mira, corin} {
 				name := q.Dialogue().Me.Name
-				w.Until(p.Name+" reads "+name, func() bool { return slices.Contains(p.said(0), name+": "+name+" is here.") })
+				w.Until(p.Name+" reads "+name, func() bool {
+					q.sendAgain() // who had not seen yet that another sits there
+					return slices.Contains(p.said(0), name+": "+name+" is here.")
+				})
 			}
 			if a := p.Dialogue().Alarms; len(a) != 0 {
 				w.T.Errorf("%s is alarmed: %+v", p.Name, a)

@@ -151,11 +151,19 @@ func (d *drama) settle() {
 			}
 		}
 		for _, p := range d.People {
-			if l := p.Dialogues(); len(l) == 1 && l[0].Standing == client.StandingWaiting {
+			if l := p.Dialogues(); len(l) == 1 && l[0].Standing == client.StandingWaiting && d.invitedByTheRoom(p.Name) {
 				quiet = 0
 			}
 		}
 		return len(d.cards) == 0 && quiet > 100
+	})
+}
+
+// invitedByTheRoom tells whether the room knows of a card: who made it may have
+// been removed before it could say so.
+func (d *drama) invitedByTheRoom(name string) bool {
+	return slices.ContainsFunc(d.in(), func(p *Person) bool {
+		return slices.ContainsFunc(p.Dialogue().Seats, func(s client.Seat) bool { return s.Name == name })
 	})
 }
 
