@@ -52,16 +52,23 @@ func (m *member) readDoors(ctx context.Context, all bool) error {
 	}
 	m.mu.Lock()
 	due := m.doorsDue(all)
+	_, looks := m.looksBeside()
+	more := looks && m.beside != nil && m.beside.behind.Load()
 	m.mu.Unlock()
 	var failed error
 	for k, w := range due {
-		if err := m.readOthersDoor(ctx, k, w); err != nil { // the others are read all the same
+		err := m.readOthersDoor(ctx, k, w)
+		more = more || w.behind.Load()
+		if err != nil { // the others are read all the same
 			failed = errors.Join(failed, err)
 			m.mu.Lock()
 			w.next = time.Time{}
 			m.mu.Unlock()
 		}
 	}
+	m.mu.Lock()
+	m.moreAtDoors = more
+	m.mu.Unlock()
 	return failed
 }
 

@@ -31,40 +31,42 @@ type member struct {
 	looking  sync.Mutex // held by whoever reads cards' boxes; before mu
 	knocking sync.Mutex // held by whoever reads doors; before mu
 
-	mu         sync.Mutex // guards all that follows, and every transaction on it
-	acct       account
-	kept       []byte       // the account as the vault has it; nil where that is not known
-	log        *channel.Log // nil while the card waits
-	state      *dialogue.State
-	stored     []byte // the skeleton as the vault has it
-	out        []*item
-	own        map[[32]byte]*ownCell // cells of the outbox, by hash
-	unread     [maxRooms]int
-	unsaved    bool             // the account is ahead of the vault
-	recent     [maxRooms][]line // the latest lines, all those after recentFrom
-	recentFrom [maxRooms]uint64
-	alarming   []record // attempts and false charters, the latest last
-	caughtUp   bool     // the log was read to its end since the vault was opened
-	online     bool
-	problem    error
-	clockOff   bool // the charter is there, and tells another day than this computer's clock
-	heardAt    time.Time
-	seen       map[string]bool         // chores that were due in this round
-	cardBox    *cardWait               // of the card that one waits with
-	watched    map[dialogue.Key]*watch // by card
-	doors      map[doorKey]*doorWatch
-	told       map[dialogue.Hash]bool        // returns that the room was told of, by their key packages
-	door       *parcelBox                    // one's own, while one waits there
-	beside     *besideWatch                  // where one's Welcome lay, while one looks for witnesses
-	witnesses  []*dialogue.SignedWitness     // that one heeds, on the way back
-	passedOver bool                          // a Welcome was, for lack of one
-	unjudged   bool                          // a witness was, because the log was to be read yet
-	endWait    context.CancelFunc            // ends the wait there
-	foundings  map[dialogue.SeatID]*judged   // of the room, again, by founder
-	former     *dialogue.State               // known before the founding that was accepted
-	words      map[dialogue.EventID][]string // computed readings
-	counting   map[dialogue.EventID]bool     // readings being computed
-	progress   map[dialogue.EventID]uint64   // bytes of files fetched or sent
+	mu          sync.Mutex // guards all that follows, and every transaction on it
+	acct        account
+	kept        []byte       // the account as the vault has it; nil where that is not known
+	log         *channel.Log // nil while the card waits
+	state       *dialogue.State
+	stored      []byte // the skeleton as the vault has it
+	out         []*item
+	own         map[[32]byte]*ownCell // cells of the outbox, by hash
+	unread      [maxRooms]int
+	unsaved     bool             // the account is ahead of the vault
+	recent      [maxRooms][]line // the latest lines, all those after recentFrom
+	recentFrom  [maxRooms]uint64
+	alarming    []record // attempts and false charters, the latest last
+	caughtUp    bool     // the log was read to its end since the vault was opened
+	online      bool
+	problem     error
+	clockOff    bool // the charter is there, and tells another day than this computer's clock
+	heardAt     time.Time
+	seen        map[string]bool         // chores that were due in this round
+	moreAtDoors bool                    // than was read at a time
+	moreInCards bool                    // in their boxes
+	cardBox     *cardWait               // of the card that one waits with
+	watched     map[dialogue.Key]*watch // by card
+	doors       map[doorKey]*doorWatch
+	told        map[dialogue.Hash]bool        // returns that the room was told of, by their key packages
+	door        *parcelBox                    // one's own, while one waits there
+	beside      *besideWatch                  // where one's Welcome lay, while one looks for witnesses
+	witnesses   []*dialogue.SignedWitness     // that one heeds, on the way back
+	passedOver  bool                          // a Welcome was, for lack of one
+	unjudged    bool                          // a witness was, because the log was to be read yet
+	endWait     context.CancelFunc            // ends the wait there
+	foundings   map[dialogue.SeatID]*judged   // of the room, again, by founder
+	former      *dialogue.State               // known before the founding that was accepted
+	words       map[dialogue.EventID][]string // computed readings
+	counting    map[dialogue.EventID]bool     // readings being computed
+	progress    map[dialogue.EventID]uint64   // bytes of files fetched or sent
 }
 
 // An account is what a vault knows about its own place. It holds no state of

@@ -229,28 +229,21 @@ func (m *member) doorsOnce(ctx context.Context) error {
 	if err := m.proceed(); err != nil {
 		return err
 	}
-	if !m.isBehind() {
+	m.mu.Lock()
+	more := m.moreAtDoors
+	m.mu.Unlock()
+	if !more {
 		sleep(ctx, doorAbsent/2)
 	}
 	return nil
 }
 
-// isBehind tells whether there is more in some box of parcels than was read at a
-// time.
+// isBehind tells whether there is more in a box of parcels than was read at a time.
 func (m *member) isBehind() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, w := range m.doors {
-		if w.behind.Load() {
-			return true
-		}
-	}
-	for _, w := range m.watched {
-		if w.behind.Load() {
-			return true
-		}
-	}
-	return m.door != nil && m.door.behind.Load() || m.beside != nil && m.beside.behind.Load() || m.cardBox != nil && m.cardBox.behind.Load()
+	waits := m.log == nil && (m.door != nil && m.door.behind.Load() || m.cardBox != nil && m.cardBox.behind.Load())
+	return m.moreAtDoors || m.moreInCards || waits
 }
 
 func (m *member) watchOnce(ctx context.Context) error {

@@ -114,12 +114,12 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 	m.looking.Lock()
 	defer m.looking.Unlock()
 	m.mu.Lock()
-	if m.seated() != nil {
+	if m.moreInCards = false; m.seated() != nil {
 		m.mu.Unlock()
 		return nil
 	}
 	seats := m.toWatch()
-	now := m.c.opt.Now()
+	now, more := m.c.opt.Now(), false
 	m.mu.Unlock()
 	for _, x := range seats {
 		m.mu.Lock()
@@ -142,7 +142,11 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 				return err
 			}
 		}
+		more = more || w.behind.Load()
 	}
+	m.mu.Lock()
+	m.moreInCards = more
+	m.mu.Unlock()
 	return nil
 }
 
