@@ -68,21 +68,25 @@ func TestFullBox(t *testing.T) {
 	}
 }
 
-// fill appends n cells of noise to a box.
+// fill appends n cells of noise to a box: one as a member does, who so opens it,
+// the others past the network.
 func (x *table) fill(m *member, box *relay.Box, n int) {
 	x.t.Helper()
 	r, err := m.relay()
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	if _, err := r.Do(x.t.Context(), relay.Exchange{Box: box, Append: new(relay.Cell), Mode: relay.Mode1}); err != nil {
+		x.t.Fatal(err)
+	}
 	var all sync.WaitGroup
-	for worker := range 16 {
+	for worker := range 64 {
 		all.Go(func() {
 			noise := rand.NewChaCha8([32]byte{byte(worker)})
-			for i := worker; i < n; i += 16 {
+			for i := worker + 1; i < n; i += 64 {
 				var c relay.Cell
 				noise.Read(c[:])
-				if _, err := r.Do(context.Background(), relay.Exchange{Box: box, Append: &c, Mode: relay.Mode1}); err != nil {
+				if _, err := x.store.Append(x.t.Context(), box.ID(), &c, uint32(x.now().Unix()/3600)); err != nil {
 					x.t.Error(err)
 					return
 				}

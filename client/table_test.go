@@ -13,6 +13,7 @@ import (
 	"parley/dialogue"
 	"parley/relay"
 	"parley/relay/server"
+	"parley/relay/store/pebble"
 )
 
 // A table is a relay on loopback, and people whose clients do nothing by
@@ -20,6 +21,7 @@ import (
 type table struct {
 	t       *testing.T
 	address relay.Address
+	store   relay.Store
 	asked   atomic.Pointer[func(*relay.Request)] // told of each request, of all
 	passed  atomic.Int64                         // nanoseconds that a test let pass
 }
@@ -82,7 +84,11 @@ func newTable(t *testing.T) *table {
 	t.Helper()
 	t.Parallel() // most of a test is waiting for the disk
 	x := &table{t: t}
-	r, err := server.Embedded(server.Options{Addr: "127.0.0.1:0", Dir: t.TempDir(), Now: func() time.Time { return time.Now().Add(time.Duration(x.passed.Load())) }})
+	var err error
+	if x.store, err = pebble.Open(t.TempDir(), pebble.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := server.Embedded(server.Options{Addr: "127.0.0.1:0", Store: x.store, Now: x.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +100,9 @@ func newTable(t *testing.T) *table {
 	x.address = r.Address()
 	return x
 }
+
+// now is the relay's time.
+func (x *table) now() time.Time { return time.Now().Add(time.Duration(x.passed.Load())) }
 
 // pass lets time pass, for the relay and for those whose clocks follow.
 func (x *table) pass(d time.Duration) { x.passed.Add(int64(d)) }
