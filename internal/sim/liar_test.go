@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,19 @@ func (w *World) told(by *Person, text string, readers ...*Person) {
 	}
 }
 
+// idle waits until nobody's computer has had anything to write for ten minutes:
+// what a newcomer causes (its side's room, for one) has been done.
+func (w *World) idle() {
+	w.T.Helper()
+	since := time.Now()
+	for time.Since(since) < 10*time.Minute {
+		if slices.ContainsFunc(w.People, func(p *Person) bool { return !strings.Contains(p.Outbox(p.ID()), "outbox: []") }) {
+			since = time.Now()
+		}
+		time.Sleep(time.Second)
+	}
+}
+
 // sixth is the sixth word of somebody's reading, as another's vault has it.
 func (w *World) sixth(p *Person, reader string) (word string) {
 	w.T.Helper()
@@ -50,6 +64,7 @@ func TestForkStopsWriting(t *testing.T) {
 		ruth, halden, corin := table(w)
 		mira := w.Invite(ruth, 1, "Mira")
 		w.told(mira, "All are here.", ruth, halden, corin)
+		w.idle()
 		l.fork(halden, corin)
 		w.told(halden, "In one view only.", corin)
 		l.copies = func(from, _ *view) bool { return from == l.views[0] }
@@ -129,6 +144,7 @@ func TestWordsOfOnesOwnSideAreNotEnough(t *testing.T) {
 		ruth, halden, corin := table(w)
 		mira := w.Invite(ruth, 1, "Mira")
 		w.told(mira, "All are here.", ruth, halden, corin)
+		w.idle()
 		l.fork(halden, mira)
 		w.told(halden, "In one view only.", mira)
 		l.copies = func(from, _ *view) bool { return from == l.views[0] }
@@ -284,6 +300,7 @@ func forks(w *World) {
 	ruth, halden, corin := table(w)
 	mira := w.Invite(ruth, 1, "Mira")
 	w.told(mira, "All are here.", ruth, halden, corin)
+	w.idle()
 	groups := [2][]*Person{}
 	for i, j := range w.Rand.Perm(len(w.People)) {
 		g := i % 2
