@@ -67,11 +67,7 @@ func (m *member) destroy(ctx context.Context) error {
 		return err
 	}
 	for _, old := range due {
-		key, err := relay.BoxKeyFrom(old.Key[:])
-		if err != nil {
-			return err
-		}
-		box := key.Box(t.Retention, t.Idle)
+		box := boxKey(old.Key).Box(t.Retention, t.Idle)
 		err = r.Destroy(ctx, box)
 		busy := errors.Is(err, relay.ErrNotIdle)
 		if err != nil && !busy && !errors.Is(err, relay.ErrGone) {

@@ -39,7 +39,6 @@ type doorKey struct {
 // A doorWatch is what one knows of somebody's door.
 type doorWatch struct {
 	*parcelBox
-	next   time.Time
 	latest *dialogue.Return // of the posts that the room would take
 }
 
@@ -77,7 +76,7 @@ func (m *member) readOthersDoor(ctx context.Context, k doorKey, w *doorWatch) er
 	if err != nil {
 		return err
 	}
-	return w.read(ctx, r, false, 0, func(p *channel.Parcel) error {
+	return w.read(ctx, r, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelReturn {
 			return nil
 		}

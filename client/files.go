@@ -34,12 +34,9 @@ func partKey(id dialogue.EventID, i int) []byte {
 	return wire.AppendU32(append([]byte(keyFile), id[:]...), uint32(i))
 }
 
-func fileBox(k dialogue.Key, t terms) (*relay.Box, relay.BoxKey, error) {
-	key, err := relay.BoxKeyFrom(k[:])
-	if err != nil {
-		return nil, key, err
-	}
-	return key.Box(t.Retention, t.Retention), key, nil
+func fileBox(k dialogue.Key, t terms) (*relay.Box, relay.BoxKey) {
+	key := boxKey(k)
+	return key.Box(t.Retention, t.Retention), key
 }
 
 // storeFile reads a file into the vault, in several transactions, none of
@@ -178,10 +175,7 @@ func (m *member) uploadPart(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	box, key, err := fileBox(it.File.File.Box, m.terms())
-	if err != nil {
-		return err
-	}
+	box, key := fileBox(it.File.File.Box, m.terms())
 	i, cell, err := m.filePartCell(it, event.ID(m.acct.Me), key)
 	if err != nil || cell == nil {
 		return err
@@ -311,10 +305,7 @@ func here(sp *vault.Space, event dialogue.EventID) (int, error) {
 
 // fetch brings what is missing of a file into the vault, a page a transaction.
 func (m *member) fetch(ctx context.Context, event dialogue.EventID, f *dialogue.File) error {
-	box, key, err := fileBox(f.Box, m.terms())
-	if err != nil {
-		return err
-	}
+	box, key := fileBox(f.Box, m.terms())
 	r, err := m.relay()
 	if err != nil {
 		return err

@@ -254,7 +254,7 @@ func (m *member) readDoor(ctx context.Context, door dialogue.Key, wait time.Dura
 	if err != nil {
 		return err
 	}
-	return b.read(ctx, r, false, wait, take)
+	return b.read(ctx, r, wait, take)
 }
 
 // lostDoors lists the doors of the others to read while the room is lost.
@@ -280,7 +280,7 @@ func (m *member) watchDoors(due map[doorKey]*doorWatch, x *dialogue.Seat, all bo
 			w = &doorWatch{parcelBox: newParcelBox(atDoor(d))}
 			m.doors[k] = w
 		}
-		if all || w.behind.Load() || !now.Before(w.next) {
+		if all || w.due(now) {
 			due[k] = w
 			w.next = now.Add(every)
 		}

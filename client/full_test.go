@@ -217,7 +217,7 @@ func TestParcelBox(t *testing.T) {
 	}
 	x.put(ruth, of, "two")
 	full := errors.New("it can't be taken")
-	if err := b.read(t.Context(), r, false, 0, func(*channel.Parcel) error { return full }); !errors.Is(err, full) {
+	if err := b.read(t.Context(), r, 0, func(*channel.Parcel) error { return full }); !errors.Is(err, full) {
 		t.Fatal(err)
 	}
 	b.reads(t, r, "one", "two")
@@ -237,12 +237,7 @@ func TestTwoSendToAFullBox(t *testing.T) {
 	b := newParcelBox(of)
 	for i := range 5 {
 		long := strings.Repeat(fmt.Sprint(i), 9000)
-		ruth.mu.Lock()
-		err := ruth.update(func(sp *vault.Space) error { return ruth.queueParcel(sp, of, channel.ParcelOffer, []byte(long)) })
-		ruth.mu.Unlock()
-		if err != nil {
-			t.Fatal(err)
-		}
+		x.queue(ruth, of, channel.ParcelOffer, []byte(long))
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
@@ -256,13 +251,21 @@ func TestTwoSendToAFullBox(t *testing.T) {
 	}
 }
 
+// queue has a member put a parcel into a box with its next push.
+func (x *table) queue(m *member, of parcelItem, kind channel.ParcelKind, content []byte) {
+	x.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.update(func(sp *vault.Space) error { return m.queueParcel(sp, of, kind, content) }); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
 // put puts a parcel into a box.
 func (x *table) put(m *member, of parcelItem, text string) {
 	x.t.Helper()
-	m.mu.Lock()
-	err := m.update(func(sp *vault.Space) error { return m.queueParcel(sp, of, channel.ParcelOffer, []byte(text)) })
-	m.mu.Unlock()
-	if err := errors.Join(err, m.push(x.t.Context())); err != nil || len(m.out) > 0 {
+	x.queue(m, of, channel.ParcelOffer, []byte(text))
+	if err := m.push(x.t.Context()); err != nil || len(m.out) > 0 {
 		x.t.Fatalf("%d wait, %v", len(m.out), err)
 	}
 }
@@ -272,7 +275,7 @@ func (b *parcelBox) reads(t *testing.T, r *relay.Client, want ...string) {
 	t.Helper()
 	var got []string
 	for more := true; more; more = b.behind.Load() {
-		if err := b.read(t.Context(), r, false, 0, func(p *channel.Parcel) error {
+		if err := b.read(t.Context(), r, 0, func(p *channel.Parcel) error {
 			got = append(got, string(p.Content))
 			return nil
 		}); err != nil {

@@ -53,7 +53,7 @@ func (c *Client) readCardBox(ctx context.Context, k *card) (*cardReading, error)
 	}
 	for {
 		before := b.cells()
-		switch err := b.read(ctx, r, false, 0, see); {
+		switch err := b.read(ctx, r, 0, see); {
 		case err == nil && !b.behind.Load():
 			return got, nil
 		case err != nil && (!relay.Retryable(err) || b.cells() <= before):
@@ -290,7 +290,7 @@ func (m *member) await(ctx context.Context, wait time.Duration) error {
 		m.cardBox = w
 	}
 	m.mu.Unlock()
-	if err := w.read(ctx, r, false, wait, func(p *channel.Parcel) error { return m.sawInCardBox(w, p, k, j) }); err != nil {
+	if err := w.read(ctx, r, wait, func(p *channel.Parcel) error { return m.sawInCardBox(w, p, k, j) }); err != nil {
 		return err
 	}
 	if m.joins() == nil {

@@ -89,6 +89,7 @@ func (it *item) refused(box *relay.Box, err error) bool {
 // A parcelBox is a box of parcels as one reads it, from its beginning.
 type parcelBox struct {
 	of     parcelItem
+	next   time.Time     // when it is to be read; the member's mutex guards it
 	behind atomic.Bool   // there is more than was read at a time
 	busy   chan struct{} // full while one reads
 
@@ -112,21 +113,21 @@ func (b *parcelBox) rewind() {
 
 func (b *parcelBox) goTo(part uint32) { b.part, b.from, b.box = part, 0, b.of.at(part) }
 
+// due tells whether it is to be read by now.
+func (b *parcelBox) due(now time.Time) bool { return b.behind.Load() || !now.Before(b.next) }
+
 // cells counts those that lie before where one reads. Only who alone reads may ask.
 func (b *parcelBox) cells() uint64 { return uint64(b.part)*wire.BoxCapacity + b.from }
 
 // read gives what is new to take, so many cells at a time. Where wait is not zero
 // it waits for the first cell. After an error of take's the box is read again from
-// the beginning; anew does so at once.
-func (b *parcelBox) read(ctx context.Context, r *relay.Client, anew bool, wait time.Duration, take func(*channel.Parcel) error) error {
+// the beginning.
+func (b *parcelBox) read(ctx context.Context, r *relay.Client, wait time.Duration, take func(*channel.Parcel) error) error {
 	select {
 	case b.busy <- struct{}{}:
 		defer func() { <-b.busy }()
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-	if anew {
-		b.rewind()
 	}
 	mode := relay.Mode8
 	if b.cells() > 0 {

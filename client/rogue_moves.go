@@ -212,11 +212,7 @@ func (m *member) boxesToDestroy() (loose *relay.Box, boxes []*relay.Box, err err
 			if err != nil {
 				return err
 			}
-			key, err := relay.BoxKeyFrom(old.Key[:])
-			if err != nil {
-				return err
-			}
-			boxes = append(boxes, key.Box(t.Retention, t.Idle))
+			boxes = append(boxes, boxKey(old.Key).Box(t.Retention, t.Idle))
 		}
 		return nil
 	})

@@ -23,7 +23,6 @@ import (
 type watch struct {
 	*parcelBox
 	posts []dialogue.SignedPost
-	next  time.Time
 }
 
 // How often a card's box is read: by who made the card, before the seat is
@@ -128,7 +127,7 @@ func (m *member) watchCards(ctx context.Context, all bool) error {
 			w = &watch{parcelBox: newParcelBox(inCardBox(x.Box))}
 			m.watched[x.Card] = w
 		}
-		due := all || w.behind.Load() || !now.Before(w.next)
+		due := all || w.due(now)
 		w.next = now.Add(watchEvery)
 		switch {
 		case x.By == m.acct.Me && x.Status != dialogue.In:
@@ -157,7 +156,7 @@ func (m *member) readCard(ctx context.Context, x dialogue.Seat, w *watch) error 
 	if err != nil {
 		return err
 	}
-	return w.read(ctx, r, false, 0, func(p *channel.Parcel) error {
+	return w.read(ctx, r, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelPost {
 			return nil
 		}

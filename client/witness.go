@@ -165,7 +165,6 @@ func (m *member) looksBeside() (every time.Duration, ok bool) {
 // A besideWatch is the box where one's Welcome lay, while one looks for witnesses.
 type besideWatch struct {
 	*parcelBox
-	next  time.Time // to be read
 	began time.Time // to be read from its beginning
 }
 
@@ -174,7 +173,7 @@ func (m *member) readBeside(ctx context.Context, now bool) error {
 	m.mu.Lock()
 	every, looks := m.looksBeside()
 	at, w := m.c.opt.Now(), m.beside
-	if !looks || !now && w != nil && !w.behind.Load() && at.Before(w.next) {
+	if !looks || !now && w != nil && !w.due(at) {
 		m.mu.Unlock()
 		return nil
 	}
@@ -182,10 +181,9 @@ func (m *member) readBeside(ctx context.Context, now bool) error {
 		w = &besideWatch{parcelBox: newParcelBox(m.acct.Place.Beside), began: at}
 		m.beside = w
 	}
-	anew := (m.acct.Awaits || m.unbacked() || m.unjudged) && // what did not count before may count now
-		!at.Before(w.began.Add(time.Duration(w.cells()/besideCells)*time.Minute))
-	if anew {
-		m.unjudged, w.began = false, at
+	if (m.acct.Awaits || m.unbacked() || m.unjudged) && // what did not count before may count now
+		!at.Before(w.began.Add(time.Duration(w.cells()/besideCells)*time.Minute)) {
+		m.unjudged, w.began, w.parcelBox = false, at, newParcelBox(w.of)
 	}
 	w.next = at.Add(every)
 	m.mu.Unlock()
@@ -193,7 +191,7 @@ func (m *member) readBeside(ctx context.Context, now bool) error {
 	if err != nil {
 		return err
 	}
-	return w.read(ctx, r, anew, 0, func(p *channel.Parcel) error {
+	return w.read(ctx, r, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelWitness {
 			return nil
 		}

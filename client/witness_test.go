@@ -34,12 +34,8 @@ func (x *table) saysWith(by, of *member, key, card ed25519.PrivateKey, change fu
 // puts puts a witness into a box.
 func (x *table) puts(by *member, beside parcelItem, s dialogue.SignedWitness) {
 	x.t.Helper()
-	by.mu.Lock()
-	err := by.update(func(sp *vault.Space) error {
-		return by.queueParcel(sp, beside, channel.ParcelWitness, wire.Marshal(s))
-	})
-	by.mu.Unlock()
-	if err := errors.Join(err, by.push(context.Background())); err != nil {
+	x.queue(by, beside, channel.ParcelWitness, wire.Marshal(s))
+	if err := by.push(context.Background()); err != nil {
 		x.t.Fatal(err)
 	}
 }
@@ -62,7 +58,7 @@ func (x *table) witnesses(m *member, beside parcelItem) (l []*dialogue.SignedWit
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	err = newParcelBox(beside).read(context.Background(), r, false, 0, func(p *channel.Parcel) error {
+	err = newParcelBox(beside).read(context.Background(), r, 0, func(p *channel.Parcel) error {
 		if p.Kind != channel.ParcelWitness {
 			return nil
 		}
