@@ -75,17 +75,17 @@ func (s *session) warn(d client.Dialogue, remember bool) (fresh bool, err error)
 	if err != nil {
 		return false, err
 	}
-	before := len(known)
+	var shown []string
 	for _, al := range d.Alarms {
 		s.a.alarm(d.Title, al)
-		name := fmt.Sprintf("%s %s %s %d %d", d.ID, al.Kind, al.Seat.ID, al.Seat.Seconds, al.Time.Unix())
-		if !slices.Contains(known, name) {
-			known = append(known, name)
-		}
+		name := fmt.Sprintf("%s %s %d %d", al.Kind, al.Seat.ID, al.Seat.Seconds, al.Time.Unix())
+		fresh = fresh || !slices.Contains(known[d.ID], name)
+		shown = append(shown, name)
 	}
-	if len(known) == before || !remember {
-		return len(known) > before, nil
+	if !fresh || !remember {
+		return fresh, nil
 	}
+	known[d.ID] = shown
 	return true, s.keepAlarms(known)
 }
 
@@ -113,12 +113,10 @@ func (s *session) warnNew(d client.Dialogue) error {
 	return err
 }
 
-// maxAlarms is how many alarms are remembered; older ones would be shown as
-// new once more.
-const maxAlarms = 200
-
-func (s *session) knownAlarms() (known []string, err error) {
-	err = s.v.View(func(tx *vault.Tx) error {
+// knownAlarms are the alarms that were shown last, of each dialogue.
+func (s *session) knownAlarms() (map[client.ID][]string, error) {
+	known := map[client.ID][]string{}
+	err := s.v.View(func(tx *vault.Tx) error {
 		b, err := tx.Global().Get([]byte(keyAlarms))
 		if errors.Is(err, vault.ErrNotFound) {
 			return nil
@@ -131,8 +129,8 @@ func (s *session) knownAlarms() (known []string, err error) {
 	return known, err
 }
 
-func (s *session) keepAlarms(known []string) error {
-	b, err := json.Marshal(known[max(0, len(known)-maxAlarms):])
+func (s *session) keepAlarms(known map[client.ID][]string) error {
+	b, err := json.Marshal(known)
 	if err != nil {
 		return err
 	}

@@ -55,10 +55,10 @@ func (s *session) sync(prefixes []string, wait time.Duration) error {
 		}
 		fresh = fresh || again
 	}
-	if err := worst(results); err != nil || !fresh {
-		return err
+	if fresh {
+		return errAlarm // each dialogue's problem was said in its line
 	}
-	return errAlarm
+	return worst(results)
 }
 
 // syncOne syncs one dialogue. One that has nothing to wait for ends with the

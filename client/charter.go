@@ -302,15 +302,23 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 // go on from what one knew oneself before one was lost. It is not taken.
 func (m *member) falsePast(sp *vault.Space, h *heldEntry) error {
 	event, err := dialogue.ParseEvent(h.Event)
-	if err != nil || m.isAlarm(event.ID(h.Author)) {
+	if err != nil {
+		return err
+	}
+	if known, err := isAlarm(sp, event.ID(h.Author)); known || err != nil {
 		return err
 	}
 	n := dialogue.Note{Kind: dialogue.NoteCharter, By: h.Author, Event: event.ID(h.Author), What: event.Kind}
 	return m.record(sp, n, record{ID: n.Event}, dialogue.Entry{Author: h.Author, Event: &event})
 }
 
-func (m *member) isAlarm(id dialogue.EventID) bool {
-	return slices.ContainsFunc(m.alarming, func(r record) bool { return r.ID == id })
+// isAlarm tells whether an event was an alarm already.
+func isAlarm(sp *vault.Space, id dialogue.EventID) (bool, error) {
+	_, err := sp.Get(indexKey(dialogue.Plenary, id))
+	if errors.Is(err, vault.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // charterGiven compares a charter with one's own fold. A false one raises an
@@ -329,7 +337,10 @@ func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Chart
 		}
 		return nil
 	}
-	if err := m.disputed(sp, n, c); err != nil || m.isAlarm(n.Event) {
+	if err := m.disputed(sp, n, c); err != nil {
+		return err
+	}
+	if known, err := isAlarm(sp, n.Event); known || err != nil {
 		return err
 	}
 	return m.record(sp, n, record{ID: n.Event}, e)

@@ -58,6 +58,81 @@ func (x *table) hears(reader, hearer *member) {
 	x.sync(hearer, reader)
 }
 
+// lines counts a room's notices of a kind, of the plenary.
+func lines(t *testing.T, m *member, k dialogue.NoteKind) (n int) {
+	t.Helper()
+	l, err := m.c.Messages(m.id, Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range l {
+		if x.Notice != nil && x.Notice.Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// TestManyAlarms: alarms by one seat, however many, push out no other: of each
+// kind the latest by each seat is shown, and each is a line of the plenary.
+func TestManyAlarms(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	contradict(t, ruth, corin.acct.Me)
+	for range 30 {
+		halden.mu.Lock()
+		err := halden.update(func(sp *vault.Space) error {
+			return halden.queueEvent(sp, dialogue.KindCharter, dialogue.Charter{Base: ruth.state.Epoch, Hash: dialogue.Hash{1}})
+		})
+		halden.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.sync(halden, ruth)
+	for _, again := range []bool{false, true} {
+		if again {
+			if err := ruth.reload(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if l, n := kinds(ruth), lines(t, ruth, dialogue.NoteCharter); !slices.Equal(l, []AlarmKind{AlarmCharter, AlarmContradicted}) || n != 30 {
+			t.Errorf("opened again %v: alarms %q, %d lines of charters", again, l, n)
+		}
+	}
+}
+
+// TestDroppedCell: the relay says that a cell lies where another's is read.
+func TestDroppedCell(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	ctx := context.Background()
+	if _, err := halden.c.Say(ctx, halden.id, Draft{Text: "Here."}); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(halden, corin, ruth)
+	if l := kinds(halden); len(l) != 0 {
+		t.Fatalf("an honest relay: %q", l)
+	}
+	if _, err := halden.c.Say(ctx, halden.id, Draft{Text: "Dropped."}); err != nil {
+		t.Fatal(err)
+	}
+	halden.mu.Lock()
+	dropped := &halden.out[len(halden.out)-1].Cells[0]
+	dropped.posted, dropped.at = true, halden.log.Position()+1
+	halden.mu.Unlock()
+	if err := halden.readOn(); err != nil || len(kinds(halden)) != 0 {
+		t.Fatalf("nothing lies there yet: %q, %v", kinds(halden), err)
+	}
+	if _, err := corin.c.Say(ctx, corin.id, Draft{Text: "Another's."}); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(corin)
+	if err := halden.readOn(); err != nil || !slices.Equal(kinds(halden), []AlarmKind{AlarmOther}) {
+		t.Errorf("another's cell lies there: %q, %v", kinds(halden), err)
+	}
+}
+
 func TestContradictions(t *testing.T) {
 	x := newTable(t)
 	ctx := context.Background()
@@ -80,8 +155,8 @@ func TestContradictions(t *testing.T) {
 	// In another box again, and that is still one seat.
 	ruth.acct.Doubts.Box[0] ^= 1
 	contradict(t, ruth, halden.acct.Me)
-	if l := kinds(ruth); len(l) != 4 || ruth.show().Stopped {
-		t.Errorf("in another box: %q, stopped %v", l, ruth.show().Stopped)
+	if l := kinds(ruth); len(l) != 3 || lines(t, ruth, NoteContradicted) != 3 || ruth.show().Stopped {
+		t.Errorf("in another box: %q, %d lines, stopped %v", l, lines(t, ruth, NoteContradicted), ruth.show().Stopped)
 	}
 	x.reads(ruth, corin) // begun after the contradiction: it settles that
 	if l := ruth.acct.Doubts.Against; len(l) != 0 {

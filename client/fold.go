@@ -183,7 +183,8 @@ func (m *member) record(sp *vault.Space, n dialogue.Note, r record, e dialogue.E
 	seq := m.acct.NextSeq
 	m.acct.NextSeq++
 	if alarmKinds[n.Kind] != "" {
-		if err := sp.Put(numbered(keyAlarm, seq), wire.Marshal(r)); err != nil {
+		err := errors.Join(sp.Put(numbered(keyAlarm, seq), wire.Marshal(r)), sp.Put(indexKey(n.Room, r.ID), wire.AppendU64(nil, seq)))
+		if err != nil {
 			return err
 		}
 		m.alarmed(r)

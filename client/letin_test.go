@@ -102,6 +102,11 @@ func TestPostLeftAtTheDoor(t *testing.T) {
 	if corin.acct.Standing != StandingIn {
 		t.Fatalf("Corin is %s: %v", corin.acct.Standing, corin.lostError())
 	}
+	for _, m := range []*member{ruth, corin} { // who wrote last may have been another
+		if err := m.readOn(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if ruth.state.Digest() != corin.state.Digest() {
 		t.Error("other skeletons")
 	}

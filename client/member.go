@@ -43,7 +43,7 @@ type member struct {
 	unsaved     bool             // the account is ahead of the vault
 	recent      [maxRooms][]line // the latest lines, all those after recentFrom
 	recentFrom  [maxRooms]uint64
-	alarming    []record // attempts and false charters, the latest last
+	alarming    []record // of each kind the latest by each seat, the latest last
 	caughtUp    bool     // the log was read to its end since the vault was opened
 	online      bool
 	problem     error

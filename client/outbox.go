@@ -67,10 +67,6 @@ type cellInfo struct {
 	cell   *relay.Cell // as long as it was not read from the vault again
 }
 
-// elsewhere tells whether the relay said that a cell of a chain box lies in
-// another place than where it was read.
-func (c *cellInfo) elsewhere(position uint64) bool { return c.at > 0 && c.at-1 != position }
-
 // A commitItem is a staged commit.
 type commitItem struct {
 	_       struct{} `cbor:",toarray"`

@@ -164,10 +164,9 @@ func (m *member) keepKeys(keys []*mls.SignatureKey) {
 	m.acct.Keys = m.acct.Keys[max(0, len(m.acct.Keys)-dialogue.MaxReturnKeys):]
 }
 
-// unblame takes back alarms, and their lines in the plenary, which have the same
-// numbers.
+// unblame takes back alarms, and their lines, which have the same numbers.
 func (m *member) unblame(sp *vault.Space, which func(seq uint64, r *record) bool) error {
-	var seqs []uint64
+	back := map[uint64]dialogue.EventID{}
 	for p, err := range scan(sp, []byte(keyAlarm), scanOptions{}) {
 		if err != nil {
 			return err
@@ -177,12 +176,17 @@ func (m *member) unblame(sp *vault.Space, which func(seq uint64, r *record) bool
 			return err
 		}
 		if seq := wire.NewReader(p.Key[len(keyAlarm):]).U64(); which(seq, r) {
-			seqs = append(seqs, seq)
+			back[seq] = r.ID
 		}
 	}
-	for _, seq := range seqs {
-		if err := errors.Join(sp.Delete(numbered(keyAlarm, seq)), sp.Delete(messageKey(dialogue.Plenary, seq))); err != nil {
+	for seq, id := range back {
+		if err := sp.Delete(numbered(keyAlarm, seq)); err != nil {
 			return err
+		}
+		for r := range dialogue.Room(maxRooms) { // an attempt may be of any
+			if err := errors.Join(sp.Delete(messageKey(r, seq)), sp.Delete(indexKey(r, id))); err != nil {
+				return err
+			}
 		}
 	}
 	m.forgetRecent()

@@ -74,7 +74,7 @@ func (m *member) cell(sp *vault.Space, c *relay.Cell) error {
 			return err
 		}
 	}
-	if own != nil && own.it.Cells[own.index].elsewhere(position) {
+	if m.misplaced(own, position) {
 		if err := m.relayAlarm(sp, box, AlarmOther); err != nil {
 			return err
 		}
@@ -92,6 +92,19 @@ func (m *member) cell(sp *vault.Space, c *relay.Cell) error {
 		return errors.Join(m.passed(sp, box, key), m.void(sp, func(*item) bool { return true }))
 	}
 	return nil
+}
+
+// misplaced tells whether the relay had said something else of a place: that
+// the cell read there, own, lies elsewhere, or that another of one's own does there.
+func (m *member) misplaced(own *ownCell, position uint64) bool {
+	for _, x := range m.own {
+		c := &x.it.Cells[x.index]
+		read, said := own != nil && *x == *own, c.at-1 == position
+		if x.it.Kind != itemParcel && c.at > 0 && read != said {
+			return true
+		}
+	}
+	return false
 }
 
 // entry takes what the log gave: an event or a commit, of one's own or of

@@ -276,19 +276,17 @@ func (m *member) alarms(seats []Seat) []Alarm {
 	return l
 }
 
-// maxAlarms is how many alarms of a dialogue are shown.
-const maxAlarms = 20
-
+// alarmed takes an alarm to those that are shown: of each kind, the latest by
+// each seat. So nobody's alarms, however many, push out another's. All of them
+// are lines of the plenary.
 func (m *member) alarmed(r record) {
+	m.alarming = slices.DeleteFunc(m.alarming, func(x record) bool { return x.Note == r.Note && x.Seat == r.Seat })
 	m.alarming = append(m.alarming, r)
-	if n := len(m.alarming); n > maxAlarms {
-		m.alarming = m.alarming[n-maxAlarms:]
-	}
 }
 
 func (m *member) loadAlarms(sp *vault.Space) error {
 	m.alarming = nil
-	for p, err := range scan(sp, []byte(keyAlarm), scanOptions{Reverse: true, Limit: maxAlarms}) {
+	for p, err := range scan(sp, []byte(keyAlarm), scanOptions{}) {
 		if err != nil {
 			return err
 		}
@@ -296,7 +294,7 @@ func (m *member) loadAlarms(sp *vault.Space) error {
 		if err != nil {
 			return err
 		}
-		m.alarming = append([]record{*rec}, m.alarming...)
+		m.alarmed(*rec)
 	}
 	return nil
 }
