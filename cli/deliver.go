@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"parley/client"
+	"parley/internal/words"
 	"parley/vault"
 )
 
@@ -94,6 +95,11 @@ func (a *app) alarm(title string, al client.Alarm) {
 	al.Seat.Name = clean(al.Seat.Name)
 	text := a.w.Alarm(al)
 	a.tell("cli.said.alarm", "title", title, "alarm", sentence(text.Title))
+	a.answers(text)
+}
+
+// answers says what happened, what it means and what to do.
+func (a *app) answers(text words.Alarm) {
 	for _, answer := range []sentence{
 		a.t("cli.said.happened", "text", sentence(text.Happened)),
 		a.t("cli.said.safety", "text", sentence(text.Safety)),

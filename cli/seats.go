@@ -337,6 +337,7 @@ func (s *session) seats(prefix string) error {
 	for _, x := range d.Seats {
 		if text := s.a.w.Silence(x, time.Now()); text != "" {
 			fmt.Fprintln(s.a.Err, clean(text))
+			s.a.answers(s.a.w.Silent(clean(x.Name)))
 		}
 	}
 	if text := s.a.w.Still(d, time.Now()); text != "" {

@@ -153,7 +153,7 @@ var allPages = map[string][]string{
 	orvaPath + "/r/1":            {"Only North side is in this room", "Send to North side only", "2 people will read this"},
 	orvaPath + "/seats":          {"Seat plan", "Verified", "Heard by Ruth Abernay", "Nothing heard from Tamsin Drey since", "Only South side has written since", "the card was used twice since", "Card not used yet", "Asks to be let in", "No longer at the table", "Asleep", "At the door", "New card", "Somebody has used the new card made by Corin Vash", "Make a card for a seat"},
 	orvaPath + "/seat/" + sid(4): {"Remove Prof. Anselm Oake", "can read nothing new", "This person has lost their computer", "It takes Halden Royce, and Ruth Abernay or Corin Vash.", "Make a new card for Prof. Anselm Oake"},
-	orvaPath + "/seat/" + sid(6): {"Last heard", "Nothing heard from Tamsin Drey since"},
+	orvaPath + "/seat/" + sid(6): {"Last heard", "Nothing heard from Tamsin Drey since", "could also keep from you what Tamsin Drey writes", "read words aloud"},
 	orvaPath + "/seat/" + sid(7) + "/approve":                          {"Josse Kellan asks to be let in", "harvest", "evening", "on the telephone: four words"},
 	orvaPath + "/seat/" + sid(8) + "/card":                             {"A card for", "parley:", "shape-rendering", "Revoke this card", "What to say on the telephone"},
 	orvaPath + "/seat/" + sid(3):                                       {"If you lose this computer", "Tell Halden Royce or Ruth Abernay at once"},

@@ -154,7 +154,8 @@ func (r *seatRow) inDetail(s client.Seat, w *words.Words) {
 type seatMain struct {
 	Row   seatRow
 	Mark  string
-	Agree string // who has to agree to a new card
+	Agree string      // who has to agree to a new card
+	Means words.Alarm // what it may mean where nothing is heard from it
 }
 
 func (a *App) seatPage(q *request) (result, error) {
@@ -167,7 +168,7 @@ func (a *App) seatPage(q *request) (result, error) {
 
 func (a *App) seatView(d client.Dialogue, s client.Seat, f *form) *view {
 	w := a.words()
-	return &view{Page: "seat", Title: s.Name, Here: s.Name, Nav: "home", Form: f, Main: seatMain{a.seatRow(s, w), mark(s.Side), w.WhoWouldAgree(s)},
+	return &view{Page: "seat", Title: s.Name, Here: s.Name, Nav: "home", Form: f, Main: seatMain{a.seatRow(s, w), mark(s.Side), w.WhoWouldAgree(s), w.Silent(s.Name)},
 		D: a.dialogue(d, "seats"), Live: []string{"places", "banner"}}
 }
 

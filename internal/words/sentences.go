@@ -251,6 +251,11 @@ func (w *Words) Silence(s client.Seat, now time.Time) string {
 	return w.T("seat.silent", "who", s.Name, "time", w.Moment(s.SilentSince.Local(), now))
 }
 
+// Silent says what a silence may mean and what to do about it.
+func (w *Words) Silent(name string) Alarm {
+	return Alarm{w.T("silent.title"), w.T("silent.happened", "who", name), w.T("silent.safety", "who", name), w.T("silent.now", "who", name)}
+}
+
 // Still says that log time stands still, and why; empty where it does not.
 func (w *Words) Still(d client.Dialogue, now time.Time) string {
 	if d.StillSince.IsZero() {

@@ -248,6 +248,10 @@ func TestEverySentence(t *testing.T) {
 	}
 	day := time.Date(2026, 11, 17, 9, 2, 0, 0, time.UTC)
 	check("a silence", w.Silence(client.Seat{Name: "A", SilentSince: day}, day))
+	means := w.Silent("A")
+	for _, s := range []string{means.Title, means.Happened, means.Safety, means.Now} {
+		check("what a silence means", s)
+	}
 	check("a standstill", w.Still(client.Dialogue{StillSince: day, StillBy: 1, Sides: []client.Side{{ID: 1, Name: "North"}}}, day))
 	if w.Silence(client.Seat{Name: "A"}, day) != "" || w.Still(client.Dialogue{}, day) != "" {
 		t.Error("nothing is said as something")
