@@ -76,6 +76,13 @@ vulncheck:
 	elif [ $$code -ne 0 ]; then echo "vulnerabilities were not checked: the database can't be reached"; \
 	else echo "no known vulnerability"; fi
 
+# fuzz gives each fuzz target its time. What it finds, Go keeps under testdata;
+# make test then plays it.
+FUZZTIME ?= 1m
+fuzz:
+	@for pkg in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
+		echo "$$pkg $$f"; go test $$pkg -run "^$$f\$$" -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) || exit 1; done; done
+
 bench:
 	go test -run xxx -bench . -benchmem ./mls ./channel ./dialogue ./vault ./relay/... ./client ./web ./bench/...
 
