@@ -81,11 +81,16 @@ func unchanged(t testing.TB, g *Group, store map[string][]byte) {
 	}
 }
 
-// assault gives g what nobody sent, or what it had before: it takes nothing, and
-// nothing changes.
+// assault gives g what nobody sent, or what it had before: it takes nothing,
+// nothing changes, and refusing it needs little memory.
 func assault(t testing.TB, g *Group, store map[string][]byte, m []byte) {
 	t.Helper()
-	opened, d, err := g.Open(m)
+	var opened *Opened
+	var d Delta
+	var err error
+	if n := allocated(func() { opened, d, err = g.Open(m) }); n > allocation(len(m)) {
+		t.Errorf("a message of %d bytes that nobody sent took %d bytes of memory", len(m), n)
+	}
 	var refused *RefusedError
 	if err == nil || opened != nil || !d.Empty() || errors.As(err, &refused) {
 		t.Fatalf("a message that nobody sent: %v, delta empty %v: %x", err, d.Empty(), m)
