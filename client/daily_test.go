@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -167,27 +168,30 @@ func TestDayWithoutConvenor(t *testing.T) {
 	x.agree(ruth, halden, corin)
 }
 
+const north = dialogue.Room(1)
+
+// inNorth seats three people, and Mira, who is in North's room with Halden.
+func (x *table) inNorth() (ruth, halden, corin, mira *member) {
+	x.t.Helper()
+	ruth, halden, corin = x.seated()
+	_, mira = x.joins(halden, 1, "Mira")
+	x.sync(halden, ruth, corin, halden)
+	x.approve(mira, halden, corin)
+	for range 3 {
+		x.sync(halden, mira, ruth, corin)
+	}
+	if !mira.log.In(channel.Room(north)) {
+		x.t.Fatal("Mira is not in her side's room")
+	}
+	return ruth, halden, corin, mira
+}
+
 // TestDayOfASideRoom: a side room's keys change daily as well, and whoever came
 // in by a Welcome judges its commits as the others do.
 func TestDayOfASideRoom(t *testing.T) {
 	x := newTable(t)
 	ctx := t.Context()
-	ruth, halden, corin := x.seated()
-	_, mira := x.joins(halden, 1, "Mira")
-	x.sync(halden, ruth, corin, halden)
-	for _, m := range []*member{halden, corin} {
-		if err := m.c.Approve(ctx, m.id, mira.acct.Me); err != nil {
-			t.Fatal(err)
-		}
-		x.sync(m)
-	}
-	for range 3 {
-		x.sync(halden, mira, ruth, corin)
-	}
-	const north = dialogue.Room(1)
-	if !mira.log.In(channel.Room(north)) {
-		t.Fatal("Mira is not in her side's room")
-	}
+	ruth, halden, corin, mira := x.inNorth()
 	x.clocks(ruth, halden, corin, mira)
 	if mira.acct.Commits[north] != halden.acct.Commits[north] || mira.acct.Commits[north] == 0 {
 		t.Errorf("the room's last commit: Mira has %d, Halden %d", mira.acct.Commits[north], halden.acct.Commits[north])
@@ -233,40 +237,58 @@ func TestDayOfASideRoom(t *testing.T) {
 }
 
 // TestUpdateWhileSomebodyComesIn: a proposal that a newcomer to a side room
-// would miss is refused by all who are there, so no commit can need it.
+// would miss is not made, and one that was made all the same is refused by all
+// who are there: no commit gathers it.
 func TestUpdateWhileSomebodyComesIn(t *testing.T) {
-	x := newTable(t)
-	_, halden, _ := x.seated()
-	const north = dialogue.Room(1)
-	halden.mu.Lock()
-	defer halden.mu.Unlock()
-	halden.acct.Adding[north] = addition{By: halden.acct.Me, Seats: []dialogue.SeatID{{1}}}
-	halden.acct.Renewed[north] = 0
-	if halden.owesUpdate(north) {
-		t.Error("a proposal is made that a newcomer would miss")
-	}
-	sig, err := mls.GenerateSignatureKey(Suite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = halden.update(func(sp *vault.Space) error {
-		message, delta, err := halden.log.StageUpdate(channel.Room(north), halden.c.minute(), sig)
-		if err != nil {
-			return err
-		}
-		it := &item{Kind: itemUpdate, Room: north, Update: &updateItem{Minute: halden.c.minute(), Message: message}}
-		if err := halden.queueHandshake(sp, delta, it); err != nil {
-			return err
-		}
-		return halden.ownUpdate(sp, &channel.Got{Room: channel.Room(north)}, dialogue.Entry{Room: north, Author: halden.acct.Me}, it)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := halden.log.Propose(channel.Room(north)); err != channel.ErrNoRoom {
-		t.Errorf("the proposal is kept: %v", err)
-	}
-	if updates(halden, north) != 0 {
-		t.Error("it still waits")
+	for gathered, comesIn := range []bool{true, false} {
+		t.Run(fmt.Sprintf("somebody comes in %v", comesIn), func(t *testing.T) {
+			x := newTable(t)
+			_, halden, _, mira := x.inNorth()
+			for _, m := range []*member{halden, mira} {
+				m.mu.Lock()
+				if comesIn {
+					m.acct.Adding[north] = addition{By: halden.acct.Me, Seats: []dialogue.SeatID{{1}}}
+				}
+				m.mu.Unlock()
+			}
+			halden.mu.Lock()
+			halden.acct.Renewed[north] = 0
+			if halden.owesUpdate(north) == comesIn {
+				t.Errorf("a proposal is owed: %v", !comesIn)
+			}
+			halden.renewed(north)
+			err := halden.update(func(sp *vault.Space) error {
+				sig, err := mls.GenerateSignatureKey(Suite)
+				if err != nil {
+					return err
+				}
+				message, delta, err := halden.log.StageUpdate(channel.Room(north), halden.c.minute(), sig)
+				if err != nil {
+					return err
+				}
+				return halden.queueHandshake(sp, delta, &item{Kind: itemUpdate, Room: north, Update: &updateItem{Minute: halden.c.minute(), Message: message}})
+			})
+			halden.mu.Unlock()
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.sync(halden, mira)
+			if updates(halden, north) != 0 {
+				t.Error("it still waits")
+			}
+			mira.mu.Lock()
+			defer mira.mu.Unlock()
+			pending, _, err := mira.log.Stage(channel.Room(north), mira.c.minute(), mls.CommitContent{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			staged, err := mira.log.View(channel.Room(north), pending)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(staged.Updates()); n != gathered {
+				t.Errorf("Mira's commit gathers %d proposals", n)
+			}
+		})
 	}
 }

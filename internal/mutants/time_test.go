@@ -1,0 +1,46 @@
+package mutants
+
+// ofTime are the rules of times, of what is done each day, and of what ends.
+var ofTime = []mutant{
+	{"§5 only the plenary's entries count for log time", "dialogue/apply.go",
+		"if e.Room == Plenary {\n\t\tf.heard()", "if true {\n\t\tf.heard()", unit("dialogue", "TestUpdateSaysOnlyThatItsAuthorIsThere")},
+	{"§3 a Welcome tells of no commit of the future", "dialogue/rooms.go",
+		"if b.Last > f.s.LogTime {", "if false {", unit("dialogue", "TestWelcomeOfTheFuture")},
+	{"§3 no commit counts before newcomers were told their past", "dialogue/commit.go",
+		"if s.OwesCharter() {", "if false {", unit("dialogue", "TestCharterBeforeCommit")},
+	{"§5 a newcomer whose clock is wrong does not come in", "client/charter.go",
+		"return s.Near(m.c.minute())", "return true", unit("client", "TestJoinWithWrongClock")},
+
+	{"§8 keys are replaced once a day", "client/daily.go",
+		"if last == today || last == today+1 {", "if last > 0 && today > 0 {", unit("client", "TestKeysOfTheDay")},
+	{"§8 keys are not replaced more than once a day", "client/daily.go",
+		"if last == today || last == today+1 {", "if last > today+1 {", unit("client", "TestUpdateOnceADay")},
+	{"§8 no keys that a newcomer to a side room would miss", "client/daily.go",
+		"if m.adding(e.Room) {\n\t\tm.acct.Bad++\n", "if false {\n", unit("client", "TestUpdateWhileSomebodyComesIn")},
+	{"§8 one commit a day gathers the keys", "client/daily.go",
+		"return m.stage(sp, r, mls.CommitContent{})", "return nil", unit("client", "TestKeysOfTheDay")},
+
+	{"§5 messages disappear", "client/expire.go",
+		"return now >= end && m.state.LogTime >= end || now >= end+expireAlone", "return now < end && now > end", unit("client", "TestOver")},
+	{"§5 a wrong clock deletes nothing early", "client/expire.go",
+		"now >= end && m.state.LogTime >= end ||", "now >= end ||", unit("client", "TestOver")},
+	{"§5 a clock that all others stop keeps no words for ever", "client/expire.go",
+		" || now >= end+expireAlone", "", unit("client", "TestOver")},
+	{"§3 silence is shown", "client/silence.go",
+		"m.now() < heard+dialogue.MinutesPerDay", "true", unit("internal/sim", "TestHiddenTail")},
+	{"§3 a clock that stands still is shown", "client/silence.go",
+		"if latest < m.state.LogTime+dialogue.MinutesPerDay || ", "if true || ", unit("internal/sim", "TestHiddenTail")},
+
+	{"§3 old boxes are destroyed", "client/destroy.go",
+		"due = append(due, old)", "", unit("client", "TestOldBoxesAreDestroyed")},
+	{"§3 a box is tried again where somebody keeps it in use", "client/destroy.go",
+		"busy && !m.expired(old, t)", "false", unit("client", "TestNoiseDelaysDestroying")},
+	{"§3 what the relay destroyed too early is held against it", "client/faithful.go",
+		"return m.unfaithful(q, AlarmVanished)", "return m.update(m.missed)", unit("client", "TestBoxIsGone")},
+	{"§3 the relay gives again what it gave", "client/faithful.go",
+		"return AlarmOther", "return \"\"", unit("internal/sim", "TestRelayTakesBack")},
+	{"§3 cells that vanished too early are held against the relay", "client/faithful.go",
+		"\t\treturn AlarmVanished\n\t}\n\treturn \"\"", "\t}\n\treturn \"\"", unit("internal/sim", "TestRelayTakesBack")},
+	{"§3 one's own header, read back otherwise, is held against the relay alone", "client/doubt.go",
+		"return m.relayAlarm(sp, box, AlarmOther)", "return m.contradicted(sp, box, seatOf(got.Author))", unit("client", "TestContradictions")},
+}
