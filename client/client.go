@@ -35,6 +35,10 @@ type Options struct {
 	// Made, where a simulation sets it, is told of every step of a ratchet and
 	// of the cell that it made, by their hashes. It must return at once.
 	Made func(step, cell [32]byte)
+
+	// Stored, where a simulation sets it, is told of every transaction of a
+	// dialogue, once it is durable and before anything comes of it.
+	Stored func()
 }
 
 func (o Options) filled() Options {
@@ -268,6 +272,15 @@ func (c *Client) Close() error {
 		}
 	}
 	return errors.Join(all, c.v.Close())
+}
+
+// write is a transaction of a dialogue.
+func (c *Client) write(fn func(*vault.Tx) error) error {
+	err := c.v.Update(fn)
+	if err == nil && c.opt.Stored != nil {
+		c.opt.Stored()
+	}
+	return err
 }
 
 // Abandon ends the Client as a crash would: the vault is closed first, and what

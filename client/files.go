@@ -75,7 +75,7 @@ func (m *member) storeFile(id dialogue.EventID, name string, r io.Reader) (*dial
 
 // storeSome keeps parts of a file, from part i on.
 func (m *member) storeSome(id dialogue.EventID, i int, some []byte) error {
-	return m.c.v.Update(func(tx *vault.Tx) error {
+	return m.c.write(func(tx *vault.Tx) error {
 		sp, err := tx.Dialogue(m.vid)
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func (m *member) storeSome(id dialogue.EventID, i int, some []byte) error {
 
 // dropHalf deletes a file whose message did not get into the outbox.
 func (m *member) dropHalf(id dialogue.EventID) error {
-	return m.c.v.Update(func(tx *vault.Tx) error {
+	return m.c.write(func(tx *vault.Tx) error {
 		sp, err := tx.Dialogue(m.vid)
 		if err != nil {
 			return err

@@ -251,7 +251,7 @@ func loadLog(sp *vault.Space, t terms) (*channel.Log, error) {
 // may be ahead of the vault, so all of it is read again. m.mu is held.
 func (m *member) update(fn func(sp *vault.Space) error) error {
 	var acct []byte
-	err := m.c.v.Update(func(tx *vault.Tx) error {
+	err := m.c.write(func(tx *vault.Tx) error {
 		sp, err := tx.Dialogue(m.vid)
 		if err != nil {
 			return err
@@ -436,7 +436,7 @@ func (c *Client) Start(ctx context.Context, o StartOptions) (ID, error) {
 // transaction.
 func (c *Client) newDialogue(acct account, fill func(*member, *vault.Space) error) (*member, error) {
 	var m *member
-	err := c.v.Update(func(tx *vault.Tx) error {
+	err := c.write(func(tx *vault.Tx) error {
 		vid, sp, err := tx.NewDialogue()
 		if err != nil {
 			return err
@@ -515,7 +515,7 @@ func (c *Client) Forget(id ID) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := c.v.Update(func(tx *vault.Tx) error { return tx.Burn(m.vid) }); err != nil {
+	if err := c.write(func(tx *vault.Tx) error { return tx.Burn(m.vid) }); err != nil {
 		return err
 	}
 	m.acct.Standing = StandingLeft

@@ -114,8 +114,9 @@ type Person struct {
 	Name string
 	W    *World
 
-	drive func(context.Context, *client.Client) // runs the person's clients; Client.Run
-	clock time.Duration                         // by how much the person's computer is ahead
+	drive  func(context.Context, *client.Client) // runs the person's clients; Client.Run
+	clock  time.Duration                         // by how much the person's computer is ahead
+	stored func()                                // is told of each transaction
 
 	dir    string
 	net    atomic.Pointer[network]
@@ -144,7 +145,7 @@ func (w *World) Person(name string) *Person {
 func (p *Person) options() client.Options {
 	ahead := p.clock
 	now := func() time.Time { return time.Now().Add(ahead) }
-	return client.Options{Dir: p.dir, Now: now, Made: p.W.steps.made, Dial: func(a relay.Address) (*relay.Client, error) {
+	return client.Options{Dir: p.dir, Now: now, Made: p.W.steps.made, Stored: p.stored, Dial: func(a relay.Address) (*relay.Client, error) {
 		return relay.NewClient(a, relay.WithDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 			return p.net.Load().dial(ctx, network, address)
 		}))
