@@ -445,6 +445,7 @@ func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitCo
 		return err
 	}
 	minute := m.c.minute()
+	content.Leave = func(x mls.Member) bool { return !m.state.Serves(room, seatOf(x.Identity), x.SignatureKey) }
 	try := func() (*mls.PendingCommit, channel.Delta, error) {
 		return m.log.Stage(channel.Room(room), minute, content)
 	}

@@ -50,7 +50,7 @@ func TestReturnTakesTurns(t *testing.T) {
 			string(after) != string(corin.log.SignatureKey(channel.Plenary)) {
 			t.Fatalf("Corin is %s", corin.acct.Standing)
 		}
-		if !slices.Contains(ruth.state.Retired, hashOf(before)) {
+		if ruth.state.Fresh(before) {
 			t.Error("the former key is not retired")
 		}
 	}
