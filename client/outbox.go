@@ -233,6 +233,9 @@ func (m *member) void(sp *vault.Space, concerns func(*item) bool) error {
 			return err
 		}
 		it.Stage, it.Cells, it.Ref, it.Positions = stageWaiting, nil, nil, nil
+		if isDoor(it) { // whom a commit removed reads what was made before it
+			it.Event = m.newDoor()
+		}
 		if err := m.saveItem(sp, it); err != nil {
 			return err
 		}

@@ -83,6 +83,11 @@ var ofClient = []mutant{
 		"if a.durable.Load() >= wire.BoxCapacity {", "if true {", unit("relay/store/pebble", "TestFullAfterACrash")},
 	{"§6 parcels without end push out none that goes on", "channel/parcel.go",
 		"u.forget(u.ages[0])", "u.forget(u.ages[len(u.ages)-1])", unit("channel", "TestParcelsWithoutEnd")},
+	{"§6 who writes nothing moves its door within its day", "client/door.go",
+		"(m.makeable(it) || m.writes() && !m.held(it) && !it.Back && it.Stage != stageWaiting)", "it.Kind == itemEvent && m.makeable(it)",
+		unit("client", "TestDoorMovesWithinADay")},
+	{"§6 no door is told again that a removed seat may have read of", "client/outbox.go",
+		"if isDoor(it) {", "if false {", unit("client", "TestDoorIsToldOnce")},
 	{"§6 a door that a removed seat knows is moved", "client/outbox.go",
 		"if err := m.moveDoor(sp); err != nil {\n\t\treturn err\n\t}\n", "", unit("client", "TestDoorMoves")},
 }
