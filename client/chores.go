@@ -180,7 +180,7 @@ func (m *member) whatIsDue(sp *vault.Space) (*commitPlan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if kp == nil || x.Replacing && !m.state.Fresh(kp.SignatureKey()) {
+		if kp == nil || !m.state.Fresh(kp.SignatureKey()) {
 			continue
 		}
 		c.content.Adds = append(c.content.Adds, kp)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -256,22 +257,12 @@ func TestUpdateWhileSomebodyComesIn(t *testing.T) {
 			if halden.owesUpdate(north) == comesIn {
 				t.Errorf("a proposal is owed: %v", !comesIn)
 			}
-			halden.renewed(north)
-			err := halden.update(func(sp *vault.Space) error {
-				sig, err := mls.GenerateSignatureKey(Suite)
-				if err != nil {
-					return err
-				}
-				message, delta, err := halden.log.StageUpdate(channel.Room(north), halden.c.minute(), sig)
-				if err != nil {
-					return err
-				}
-				return halden.queueHandshake(sp, delta, &item{Kind: itemUpdate, Room: north, Update: &updateItem{Minute: halden.c.minute(), Message: message}})
-			})
 			halden.mu.Unlock()
+			sig, err := mls.GenerateSignatureKey(Suite)
 			if err != nil {
 				t.Fatal(err)
 			}
+			x.proposes(halden, north, sig)
 			x.sync(halden, mira)
 			if updates(halden, north) != 0 {
 				t.Error("it still waits")
@@ -290,5 +281,131 @@ func TestUpdateWhileSomebodyComesIn(t *testing.T) {
 				t.Errorf("Mira's commit gathers %d proposals", n)
 			}
 		})
+	}
+}
+
+// proposes has somebody propose a signature key of the caller's choice for its
+// leaf in a room.
+func (x *table) proposes(m *member, r dialogue.Room, sig *mls.SignatureKey) {
+	x.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	minute := m.c.minute()
+	if err := m.update(func(sp *vault.Space) error {
+		message, delta, err := m.log.StageUpdate(channel.Room(r), minute, sig)
+		if err != nil {
+			return err
+		}
+		m.renewed(r)
+		return m.queueHandshake(sp, delta, &item{Kind: itemUpdate, Room: r, Update: &updateItem{Minute: minute, Message: message}})
+	}); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// commitsWith has somebody commit with a signature key of the caller's choice.
+func (x *table) commitsWith(m *member, r dialogue.Room, sig *mls.SignatureKey) {
+	x.t.Helper()
+	m.mu.Lock()
+	err := m.update(func(sp *vault.Space) error {
+		minute := m.c.minute()
+		p, delta, err := m.log.Stage(channel.Room(r), minute, mls.CommitContent{NewSignature: sig})
+		if err != nil {
+			return err
+		}
+		it, err := m.commitItem(r, minute, p)
+		if err != nil {
+			return err
+		}
+		it.Commit.Content.Keys = nil // or it would give it up itself
+		return m.queueHandshake(sp, delta, it)
+	})
+	m.mu.Unlock()
+	ctx := x.t.Context()
+	for range 4 { // its chunks are read back before its head goes out
+		err = errors.Join(err, m.push(ctx), m.turn(ctx, 0))
+	}
+	if err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// turns has somebody read and do what is due, a few times.
+func (x *table) turns(m *member) {
+	x.t.Helper()
+	for range 9 {
+		if err := errors.Join(m.turn(x.t.Context(), 0), m.push(x.t.Context())); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+}
+
+// TestRetiredKeyServesNobody: a key that served, and that others may hold by
+// now, comes into use neither by an Update, which an honest commit leaves out,
+// nor by a commit that brings it, nor with a newcomer. The day's commit of
+// everybody else counts all the same.
+func TestRetiredKeyServesNobody(t *testing.T) {
+	x := newTable(t)
+	ctx := t.Context()
+	ruth, halden, corin := x.seated()
+	all := []*member{ruth, halden, corin}
+	x.clocks(all...)
+	retired := corin.log.Signers(channel.Plenary)[0]
+	x.pass(24 * time.Hour)
+	x.sync(ruth, halden, corin, ruth, halden, corin)
+	if ruth.state.Fresh(retired.Public()) || bytes.Equal(keyOf(ruth, corin), retired.Public()) {
+		t.Fatal("the key is not retired")
+	}
+
+	card, seat, err := ruth.c.Invite(ctx, ruth.id, InviteOptions{Side: 1, Name: "Mira"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.postAs(ruth, card, retired)
+	x.sync(ruth, halden, corin)
+	for _, m := range []*member{halden, corin} {
+		if err := m.c.Approve(ctx, m.id, seat); err != nil {
+			t.Fatal(err)
+		}
+		x.sync(m)
+	}
+	x.pass(24 * time.Hour)
+	x.proposes(halden, dialogue.Plenary, retired)
+	was := [][]byte{keyOf(ruth, ruth), keyOf(ruth, halden), keyOf(ruth, corin)}
+	epoch := ruth.log.Epoch()
+	for _, m := range []*member{halden, corin, ruth} {
+		x.turns(m)
+	}
+	if ruth.log.Epoch() == epoch {
+		t.Fatal("nobody committed")
+	}
+	x.sync(halden, corin, ruth)
+	x.agree(all...)
+	if x := ruth.state.Seat(seat); x.Status != dialogue.Arrived || !ruth.state.Ready(x) {
+		t.Errorf("Mira is %d", x.Status)
+	}
+	for i, m := range all {
+		if changed := !bytes.Equal(keyOf(ruth, m), was[i]); changed != (m != halden) {
+			t.Errorf("%s has another key: %v", m.c.Profile().Name, changed)
+		}
+	}
+
+	// A commit of somebody who brings it counts for nobody, and is seen.
+	x.pass(24 * time.Hour)
+	epoch = ruth.log.Epoch()
+	x.sync(halden) // whose Update moves log time
+	x.commitsWith(corin, dialogue.Plenary, retired)
+	for range 3 {
+		if err := ruth.turn(ctx, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(ruth.show().Alarms); ruth.log.Epoch() != epoch || n != 1 || ruth.show().Alarms[0].Kind != AlarmAttempt {
+		t.Errorf("epoch %d, alarms %+v", ruth.log.Epoch(), ruth.show().Alarms)
+	}
+	x.sync(ruth, halden, ruth)
+	x.agree(ruth, halden)
+	if ruth.log.Epoch() == epoch {
+		t.Error("nobody else committed")
 	}
 }

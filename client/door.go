@@ -244,19 +244,42 @@ func (m *member) dozing() bool {
 }
 
 // moveDoor moves one's door with the first entry after a removal: who was
-// removed knows the old one. said is that something else goes out, too.
+// removed knows the old one.
 func (m *member) moveDoor(sp *vault.Space) error {
-	me := m.me()
-	if me == nil || !m.state.DoorKnown(me) || !m.saysSomething() ||
-		m.outHas(dialogue.KindDoor, func(dialogue.Event) bool { return true }) {
+	if !m.owesDoor() {
 		return nil
 	}
-	return m.queueEvent(sp, dialogue.KindDoor, dialogue.Door{Key: dialogue.Key(relay.NewBoxKey().Bytes())})
+	return m.enqueue(sp, &item{Kind: itemEvent, Event: m.newDoor()})
 }
 
-// saysSomething tells whether an entry for the plenary is to be made.
-func (m *member) saysSomething() bool {
+// newDoor is an event that moves one's door.
+func (m *member) newDoor() []byte {
+	e := dialogue.NewEvent(dialogue.KindDoor, m.c.minute(), dialogue.Door{Key: dialogue.Key(relay.NewBoxKey().Bytes())})
+	return e.Marshal()
+}
+
+// owesDoor tells whether one's door is to be moved now, beside something else
+// that goes out: after a removal not all write at once.
+func (m *member) owesDoor() bool {
+	me := m.me()
+	return me != nil && me.Status == dialogue.In && !me.Due && m.state.DoorKnown(me) && m.goesOut() && !slices.ContainsFunc(m.out, isDoor)
+}
+
+// goesOut tells whether an entry is on its way, or is to be made: the Update of
+// the day, if nothing else. A plenary commit does not count: the end of its box
+// would void the door with it.
+func (m *member) goesOut() bool {
 	return slices.ContainsFunc(m.out, func(it *item) bool {
-		return it.Kind == itemEvent && it.Room == dialogue.Plenary && m.makeable(it)
+		return it.Kind != itemParcel && (it.Kind != itemCommit || it.Room != dialogue.Plenary) &&
+			(m.makeable(it) || m.writes() && !m.held(it) && !it.Back && it.Stage != stageWaiting)
 	})
+}
+
+// isDoor tells whether an item moves one's door.
+func isDoor(it *item) bool {
+	if it.Kind != itemEvent || it.Room != dialogue.Plenary {
+		return false
+	}
+	e, err := dialogue.ParseEvent(it.Event)
+	return err == nil && e.Kind == dialogue.KindDoor
 }

@@ -126,7 +126,7 @@ func TestFoundAgain(t *testing.T) {
 			t.Errorf("%d messages, %v", spoken(l), err)
 		}
 	}
-	if !slices.Contains(corin.state.Retired, hashOf(before)) || bytes.Equal(ruth.log.SignatureKey(channel.Plenary), before) {
+	if corin.state.Fresh(before) || bytes.Equal(ruth.log.SignatureKey(channel.Plenary), before) {
 		t.Error("the former key is not retired")
 	}
 	if err := corin.c.AcceptFounding(ctx, corin.id, ruth.acct.Me, "any"); !errors.Is(err, ErrNoFounding) {

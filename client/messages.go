@@ -19,8 +19,8 @@ type Draft struct {
 	Text     string
 	ReplyTo  dialogue.EventID
 	FileName string
-	File     io.Reader         // nil: no file
-	Readers  []dialogue.SeatID // whom the author was shown; nil: whoever is there now
+	File     io.Reader // nil: no file
+	Readers  []Reader  // whom the author was shown; nil: whoever is there now
 }
 
 // Say puts a message into the outbox: it goes out at once, or as soon as it
@@ -100,12 +100,6 @@ func (m *member) maySay(r dialogue.Room) error {
 	return nil
 }
 
-// readers lists who reads what is written in a room now, oneself left out.
-func (m *member) readers(r dialogue.Room) []dialogue.SeatID {
-	l := m.state.Plan(r)
-	return append([]dialogue.SeatID{}, slices.DeleteFunc(l, func(id dialogue.SeatID) bool { return id == m.acct.Me })...)
-}
-
 // itemOf finds a message in the outbox.
 func (m *member) itemOf(event dialogue.EventID) *item {
 	for _, it := range m.out {
@@ -119,8 +113,9 @@ func (m *member) itemOf(event dialogue.EventID) *item {
 	return nil
 }
 
-// SendAgain sends a message that came back, to those who would read it now.
-func (c *Client) SendAgain(ctx context.Context, id ID, event dialogue.EventID) error {
+// SendAgain sends a message that came back, to readers: those whom its author
+// was shown with it, or, where that is nil, whoever is there now.
+func (c *Client) SendAgain(ctx context.Context, id ID, event dialogue.EventID, readers []Reader) error {
 	m, err := c.member(id)
 	if err != nil {
 		return err
@@ -132,7 +127,9 @@ func (c *Client) SendAgain(ctx context.Context, id ID, event dialogue.EventID) e
 		return ErrNoMessage
 	}
 	err = m.update(func(sp *vault.Space) error {
-		it.Back, it.Readers = false, m.readers(it.Room)
+		if it.Back, it.Readers = false, readers; readers == nil {
+			it.Readers = m.readers(it.Room)
+		}
 		if err := m.saveItem(sp, it); err != nil {
 			return err
 		}
@@ -351,8 +348,9 @@ func (m *member) waiting(sp *vault.Space, r dialogue.Room, l *[]Message) error {
 		}
 		if it.Back {
 			msg.State = StateBack
-			for _, id := range m.readers(r) {
-				msg.Readers = append(msg.Readers, m.nameOf(id))
+			msg.Shown = m.readers(r)
+			for _, x := range msg.Shown {
+				msg.Readers = append(msg.Readers, m.nameOf(x.Seat))
 			}
 		}
 		*l = append(*l, msg)

@@ -205,6 +205,9 @@ func (m *member) makeDue() error {
 }
 
 func (m *member) somethingToMake() bool {
+	if m.owesDoor() {
+		return true
+	}
 	for _, it := range m.out {
 		if m.makeable(it) {
 			return true

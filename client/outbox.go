@@ -25,8 +25,8 @@ type item struct {
 	Kind    itemKind
 	Room    dialogue.Room
 	Event   []byte
-	Readers []dialogue.SeatID // whom a message's author was shown
-	Back    bool              // it came back: its readers are not those any more
+	Readers []Reader // whom a message's author was shown
+	Back    bool     // it came back: its readers are not those any more
 	Commit  *commitItem
 	Update  *updateItem
 	Parcel  *parcelItem
@@ -229,6 +229,9 @@ func (m *member) void(sp *vault.Space, concerns func(*item) bool) error {
 			return err
 		}
 		it.Stage, it.Cells, it.Ref, it.Positions = stageWaiting, nil, nil, nil
+		if isDoor(it) { // whom a commit removed reads what was made before it
+			it.Event = m.newDoor()
+		}
 		if err := m.saveItem(sp, it); err != nil {
 			return err
 		}
@@ -277,20 +280,6 @@ func (m *member) makeable(it *item) bool {
 // writes tells whether anything of one's own may go into the log. A vault that
 // is lost never writes again, whatever it had made before.
 func (m *member) writes() bool { return m.log != nil && m.acct.Standing == StandingIn }
-
-// audienceChanged tells whether a message would reach somebody whom its author
-// was not shown.
-func (m *member) audienceChanged(it *item) bool {
-	if it.Readers == nil || it.Stage != stageWaiting {
-		return false
-	}
-	for _, r := range m.members(it.Room) {
-		if r != m.acct.Me && !slices.Contains(it.Readers, r) {
-			return true
-		}
-	}
-	return false
-}
 
 func (m *member) makeItem(sp *vault.Space, it *item) error {
 	room, minute := channel.Room(it.Room), m.c.minute()
@@ -455,6 +444,7 @@ func (m *member) stage(sp *vault.Space, room dialogue.Room, content mls.CommitCo
 		return err
 	}
 	minute := m.c.minute()
+	content.Leave = func(x mls.Member) bool { return !m.state.Serves(room, seatOf(x.Identity), x.SignatureKey) }
 	try := func() (*mls.PendingCommit, channel.Delta, error) {
 		return m.log.Stage(channel.Room(room), minute, content)
 	}

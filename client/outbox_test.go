@@ -51,7 +51,7 @@ func TestFullOutboxLetsReadingGoOn(t *testing.T) {
 	ruth.mu.Lock()
 	err := ruth.update(func(sp *vault.Space) error {
 		for len(ruth.out) < maxOutbox {
-			if err := ruth.enqueue(sp, &item{Kind: itemEvent, Event: e.Marshal(), Readers: []dialogue.SeatID{}}); err != nil {
+			if err := ruth.enqueue(sp, &item{Kind: itemEvent, Event: e.Marshal(), Readers: []Reader{}}); err != nil {
 				return err
 			}
 		}

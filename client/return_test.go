@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"slices"
 	"testing"
+	"time"
 
 	"parley/channel"
 	"parley/dialogue"
@@ -50,7 +51,7 @@ func TestReturnTakesTurns(t *testing.T) {
 			string(after) != string(corin.log.SignatureKey(channel.Plenary)) {
 			t.Fatalf("Corin is %s", corin.acct.Standing)
 		}
-		if !slices.Contains(ruth.state.Retired, hashOf(before)) {
+		if ruth.state.Fresh(before) {
 			t.Error("the former key is not retired")
 		}
 	}
@@ -166,6 +167,88 @@ func TestDoorMoves(t *testing.T) {
 	x.sync(corin, ruth, corin, ruth, corin)
 	if corin.acct.Standing != StandingIn {
 		t.Errorf("Corin is %s", corin.acct.Standing)
+	}
+}
+
+// TestDoorMovesWithinADay: who writes nothing moves its door with the Update of
+// its day, once, and so does who was seen to write in its side room alone.
+func TestDoorMovesWithinADay(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin, nora := x.four()
+	all := []*member{ruth, corin, nora}
+	x.clocks(ruth, halden, corin, nora)
+	doors := func() (l []dialogue.Key) {
+		for _, m := range all {
+			l = append(l, ruth.state.Seat(m.acct.Me).Doors[0])
+		}
+		return l
+	}
+	if err := halden.c.Leave(ctx, halden.id); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(halden, ruth, corin, nora, ruth, corin, nora)
+	first := doors()
+	if _, err := nora.c.Say(ctx, nora.id, Draft{Room: 2, Text: "Among ourselves."}); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(nora, ruth, corin, nora)
+	if now := doors(); now[2] == first[2] || now[1] != first[1] {
+		t.Error("a word in a side room moves no door, or another's")
+	}
+	x.pass(24 * time.Hour)
+	x.sync(ruth, corin, nora, ruth, corin, nora, ruth)
+	x.agree(all...)
+	now := doors()
+	for i, m := range all {
+		s := ruth.state.Seat(m.acct.Me)
+		if now[i] == first[i] || ruth.state.DoorKnown(s) || m.acct.Door != now[i] || len(s.Doors) != 2 {
+			t.Errorf("%s has %d doors, known: %v", m.c.Profile().Name, len(s.Doors), ruth.state.DoorKnown(s))
+		}
+	}
+	for range 2 { // and once for each removal
+		x.pass(24 * time.Hour)
+		x.sync(ruth, corin, nora, ruth, corin, nora, ruth)
+	}
+	if !slices.Equal(doors(), now) {
+		t.Error("a door moves every day")
+	}
+}
+
+// TestDoorIsToldOnce: a door that went out before a commit that removes somebody
+// was read by that one. What is told after it is another.
+func TestDoorIsToldOnce(t *testing.T) {
+	x := newTable(t)
+	ctx := context.Background()
+	ruth, halden, corin, nora := x.four()
+	if err := halden.c.Leave(ctx, halden.id); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(halden, ruth, corin, nora, ruth)
+	if err := nora.c.Leave(ctx, nora.id); err != nil {
+		t.Fatal(err)
+	}
+	told := func() (k dialogue.Key) {
+		for _, it := range corin.out {
+			if isDoor(it) {
+				e, _ := dialogue.ParseEvent(it.Event)
+				d, _ := decodeBody[dialogue.Door](e)
+				k = d.Key
+			}
+		}
+		return k
+	}
+	if err := corin.c.ReadWords(ctx, corin.id); err != nil {
+		t.Fatal(err)
+	}
+	stale := told()
+	if stale == (dialogue.Key{}) {
+		t.Fatal("no door is told")
+	}
+	x.sync(nora, ruth) // the commit stands before it in the log
+	x.sync(corin, ruth, corin)
+	if d := ruth.state.Seat(corin.acct.Me).Doors[0]; d == stale || d != corin.acct.Door {
+		t.Error("Nora knows the new door, too")
 	}
 }
 

@@ -108,7 +108,7 @@ func (m *member) seat(x *dialogue.Seat) Seat {
 		ID: x.ID, Name: x.Name, Side: x.Side, SideName: m.state.SideName(x.Side), Role: x.Role, Capacity: x.Capacity,
 		Status: x.Status, Me: x.ID == m.acct.Me, Head: m.state.IsHead(x.ID), Due: x.Due, GoneBy: m.nameOf(x.GoneBy),
 		Lost: x.Lost, By: m.nameOf(x.By), Seconds: len(x.Seconds), AtDoor: x.Back != nil,
-		Replacing: x.Replacing,
+		Replacing: x.Replacing, Cards: x.Cards,
 	}
 	s.Replacements = m.replacements(x)
 	for _, v := range x.Verified {
@@ -161,8 +161,8 @@ func (m *member) rooms(seats []Seat) []Room {
 		x.CanWrite = x.Why == WhyNone
 		readers := m.readers(r)
 		x.Readers = make([]Seat, 0, len(readers))
-		for _, id := range readers {
-			if i := slices.IndexFunc(seats, func(s Seat) bool { return s.ID == id }); i >= 0 {
+		for _, r := range readers {
+			if i := slices.IndexFunc(seats, func(s Seat) bool { return s.ID == r.Seat }); i >= 0 {
 				x.Readers = append(x.Readers, seats[i])
 			}
 		}

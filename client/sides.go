@@ -131,7 +131,7 @@ func (m *member) keepRoom(sp *vault.Space) error {
 		if err != nil {
 			return err
 		}
-		if kp != nil {
+		if kp != nil && m.state.Fresh(kp.SignatureKey()) {
 			content.Adds = append(content.Adds, kp)
 		}
 	}

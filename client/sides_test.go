@@ -5,7 +5,9 @@ import (
 	"slices"
 	"testing"
 
+	"parley/channel"
 	"parley/dialogue"
+	"parley/mls"
 )
 
 // TestSideRoomWaitsForItsWelcome: who joins a side room reads from its Welcome
@@ -46,5 +48,29 @@ func TestSideRoomWaitsForItsWelcome(t *testing.T) {
 	halden.acct.Adding[1] = addition{By: dialogue.NewSeatID(), Seats: []dialogue.SeatID{mira.acct.Me}}
 	if halden.adding(1) || !slices.Contains(halden.members(1), mira.acct.Me) {
 		t.Error("the room waits for somebody who has gone")
+	}
+}
+
+// TestPlenaryKeyInASideRoom: who leaves a key for its side room that served, or
+// serves, in the plenary is not let in with it, and nobody makes a commit for it
+// that would count for nothing.
+func TestPlenaryKeyInASideRoom(t *testing.T) {
+	x := newTable(t)
+	_, _, corin, nora := x.four()
+	const south = dialogue.Room(2)
+	if len(corin.members(south)) != 2 {
+		t.Fatal("Nora is not in her side's room")
+	}
+	kp, _, err := mls.NewKeyPackage(Suite, nora.acct.Me[:], nora.log.Signers(channel.Plenary)[0], lifetime(nora.c.opt.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.plays(nora, dialogue.KindRoomLost, dialogue.RoomLost{Room: south, Package: kp.Marshal()})
+	x.turns(corin)
+	if corin.state.Founded(south) == nil || len(corin.members(south)) != 1 {
+		t.Fatalf("the room has the members %v", corin.members(south))
+	}
+	if slices.ContainsFunc(corin.out, func(it *item) bool { return it.Kind == itemCommit }) {
+		t.Error("Corin makes a commit that lets her in")
 	}
 }

@@ -139,7 +139,11 @@ type Seat struct {
 
 	Replacements []Replacement // new cards that were asked for, because its computer is lost
 	Replacing    bool          // one was approved: the others' computers let it in
+	Cards        uint64        // that were approved
 }
+
+// Reader is who reads at the seat now.
+func (s Seat) Reader() Reader { return Reader{Seat: s.ID, Cards: s.Cards} }
 
 // A Replacement is a new card for a seat that is held.
 type Replacement struct {
@@ -264,6 +268,7 @@ type Message struct {
 	File    *File
 	Notice  *Notice
 	Readers []string // of a message that came back: who would read it now
+	Shown   []Reader // the same, for SendAgain
 }
 
 // A MessageKind says what a line is.

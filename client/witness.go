@@ -360,7 +360,7 @@ func (m *member) takeBack(sp *vault.Space, from uint64) error {
 			rec := back[seq]
 			e := dialogue.NewEvent(dialogue.KindSay, rec.Time, dialogue.Say{Text: rec.Text, ReplyTo: rec.ReplyTo, File: rec.File})
 			e.Nonce = rec.Nonce // who has read it is not shown it again
-			it := &item{Kind: itemEvent, Room: r, Event: e.Marshal(), Readers: []dialogue.SeatID{m.acct.Me}, Back: true}
+			it := &item{Kind: itemEvent, Room: r, Event: e.Marshal(), Readers: []Reader{}, Back: true}
 			if err := errors.Join(m.enqueue(sp, it), sp.Delete(indexKey(r, rec.ID)), sp.Delete(messageKey(r, seq))); err != nil {
 				return err
 			}

@@ -96,6 +96,7 @@ const (
 	ReasonWoke       Reason = 18 // a seat was removed that had slept, and was heard just before
 	ReasonPast       Reason = 19 // a founding goes on from another past
 	ReasonCharter    Reason = 20 // those whom the last commit let in were told no past yet
+	ReasonKey        Reason = 21 // a signature key that served before, or is another seat's
 )
 
 // A Note says what an entry did.

@@ -1,6 +1,9 @@
 package dialogue
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 // A Commit is what a commit does to a room, read from its MLS message.
 type Commit struct {
@@ -74,6 +77,9 @@ func (s *State) judge(author SeatID, c *Commit) Reason {
 		}
 		seen[a.Seat] = true
 	}
+	if !s.keysServe(Plenary, c) {
+		return ReasonKey
+	}
 	if s.count(In)-len(c.Removes)+len(c.Adds) > maxSeated {
 		return ReasonFull
 	}
@@ -136,10 +142,30 @@ func (s *State) judgeRoom(e Entry) Reason {
 			return ReasonNotReady
 		}
 	}
+	if !s.keysServe(room, c) {
+		return ReasonKey
+	}
 	if len(c.Adds) == 0 && len(c.Removes) == 0 && s.LogTime < e.LastCommit+MinutesPerDay {
 		return ReasonTooSoon
 	}
 	return ReasonNone
+}
+
+// keysServe tells whether the signature keys that a commit brings may come into
+// use.
+func (s *State) keysServe(r Room, c *Commit) bool {
+	return !slices.ContainsFunc(c.Adds, func(a Added) bool { return !s.Fresh(a.Key) }) &&
+		!slices.ContainsFunc(c.Keys, func(k KeyChange) bool { return !s.Serves(r, k.Seat, k.Key) })
+}
+
+// Serves tells whether the leaf that a seat has in a room may go on with a
+// signature key. A key is of one leaf and one time: who brought back one that
+// was retired, which others may hold by then, would give them a voice. Of its own
+// in the plenary a seat may keep the present one. What keys a side room's leaves
+// have had is not in the skeleton.
+func (s *State) Serves(r Room, id SeatID, key []byte) bool {
+	x := s.Seat(id)
+	return r == Plenary && x != nil && bytes.Equal(x.Key, key) || s.Fresh(key)
 }
 
 // OwesCharter tells whether those whom the last commit let in were told no past

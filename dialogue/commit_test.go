@@ -64,8 +64,8 @@ func TestConsentIsToThatPost(t *testing.T) {
 	}
 }
 
-// TestNoKeyServesTwice: a seat does not come back with the key that it had, or
-// one that was retired.
+// TestNoKeyServesTwice: a seat does not come back with the key that it had, one
+// that was retired, or that of another's witnesses.
 func TestNoKeyServesTwice(t *testing.T) {
 	s := arrived(t)
 	f := &fold{s: s}
@@ -73,7 +73,8 @@ func TestNoKeyServesTwice(t *testing.T) {
 	retired, current := x.Key, []byte("the second")
 	f.setKey(x, current)
 	x.Back = &Returning{Package: Hash{7}}
-	for key, want := range map[string]Reason{string(retired): ReasonNotReady, string(current): ReasonNotReady, "a fresh one": ReasonNone} {
+	s.Seat(id("Corin")).Witness = []byte("of a witness")
+	for key, want := range map[string]Reason{string(retired): ReasonKey, string(current): ReasonKey, "of a witness": ReasonKey, "a fresh one": ReasonNone} {
 		c := &Commit{Time: 1000, Adds: []Added{{Seat: x.ID, Package: Hash{7}, Key: []byte(key)}}, Removes: []SeatID{x.ID}}
 		if _, notes := Apply(s, Entry{Author: id("Ruth"), Commit: c}); reason(notes) != want {
 			t.Errorf("key %q: reason %d", key, reason(notes))

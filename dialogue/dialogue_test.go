@@ -133,7 +133,8 @@ func TestParseStateRefuses(t *testing.T) {
 		"claims":              func(s *State) { s.Claims = s.Claims[1:] },
 		"rules":               func(s *State) { s.Rules.RetentionDays = 0 },
 		"a door too many":     func(s *State) { s.Seats[0].Doors = make([]Key, maxDoors+1) },
-		"too many retired":    func(s *State) { s.Retired = make([]Hash, maxRetired+1) },
+		"too many retired":    func(s *State) { s.Retired = make([]byte, (maxRetired+1)*retiredSize) },
+		"half a retired key":  func(s *State) { s.Retired = make([]byte, retiredSize+1) },
 		"a new card too many": func(s *State) { s.Seats[0].Replacements = make([]Replacement, maxReplacements+1) },
 		"too many approved":   func(s *State) { s.Seats[0].Replacements = []Replacement{{Approved: make([]SeatID, maxApproved+1)}} },
 		"founded by none":     func(s *State) { s.Refounded.N = 1 },
@@ -196,7 +197,7 @@ func FuzzParseEvent(f *testing.F) {
 func FuzzParseState(f *testing.F) {
 	f.Add(state(f).Marshal())
 	s := state(f)
-	s.Seats[0].Status, s.Seats[0].Back, s.Retired = Asleep, &Returning{Door: Key{1}}, []Hash{{1}}
+	s.Seats[0].Status, s.Seats[0].Back, s.Retired = Asleep, &Returning{Door: Key{1}}, make([]byte, retiredSize)
 	f.Add(s.Marshal())
 	s = state(f)
 	s.Seats[0].Replacements, s.Seats[0].Replacing, s.Seats[0].Cards = []Replacement{{Card: Key{1}, Post: Hash{2}, Approved: []SeatID{{3}}}}, true, 1

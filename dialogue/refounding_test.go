@@ -224,7 +224,7 @@ func TestAccepts(t *testing.T) {
 		"without another than who did":    {func(*State) {}, "Nora", ReasonNamed},
 		"a later past is known":           {func(s *State) { s.LogTime++ }, "Halden", ReasonPast},
 		"it was founded again since":      {func(s *State) { s.Refounded = Refounded{N: 1, Hash: Hash{1}} }, "Halden", ReasonPast},
-		"the key that signs is retired":   {func(s *State) { s.Retired = []Hash{hashOfKey(p.s.Seat(id("Ruth")).Key)} }, "Halden", ReasonSignature},
+		"the key that signs is retired":   {func(s *State) { s.Retired = retiredHash(p.s.Seat(id("Ruth")).Key) }, "Halden", ReasonSignature},
 		"the founder was removed":         {func(s *State) { s.Seat(id("Ruth")).Status = Removed }, "Halden", ReasonNotSeated},
 		"the founder is no convenor here": {func(s *State) { s.Seat(id("Ruth")).Role = Participant }, "Halden", ReasonNotYours},
 	} {
@@ -243,13 +243,6 @@ func TestAccepts(t *testing.T) {
 	if next.Succeeds(p.s) || next.Succeeds(another) || p.s.Succeeds(next) || !next.Succeeds(next) {
 		t.Error("one comes to a room that was founded again without accepting it")
 	}
-}
-
-func hashOfKey(key []byte) Hash {
-	f := &fold{s: new(State)}
-	x := Seat{Key: key}
-	f.setKey(&x, nil)
-	return f.s.Retired[0]
 }
 
 // TestFoundingCovers: nothing of a founding can be altered, nor its words kept.

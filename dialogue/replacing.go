@@ -1,9 +1,6 @@
 package dialogue
 
-import (
-	"bytes"
-	"slices"
-)
+import "slices"
 
 // Whose computer is lost, or whose vault knows only a key that was retired,
 // takes its seat again with a new card. Somebody else asks for the card; its
@@ -330,14 +327,8 @@ func (f *fold) approved(x *Seat, r Replacement) {
 // leaves the same commit removes. Who left the seat out, by the word of what may
 // be a thief, may carry it out, too.
 func (s *State) comesAnew(x *Seat, a Added, gone []SeatID) bool {
-	return x.Replacing && a.Package == x.Package && s.servesAgain(x, a.Key) &&
+	return x.Replacing && a.Package == x.Package &&
 		(x.Status == Asleep || x.Status == In && slices.Contains(gone, x.ID))
-}
-
-// servesAgain tells whether a key can be the next of a seat: it is not its
-// present one, nor one that was retired.
-func (s *State) servesAgain(x *Seat, key []byte) bool {
-	return !s.retired(key) && !bytes.Equal(key, x.Key)
 }
 
 // leafGone sees the old leaf of a seat go that a new card took: whoever has the

@@ -114,8 +114,8 @@ func TestNewCardCarriesOut(t *testing.T) {
 	add := Added{Seat: id("Mira"), Package: post.Post.KeyPackage}
 	for _, key := range [][]byte{old, nil} {
 		add.Key = key
-		p.s.Retired = []Hash{sha256.Sum256(nil)}
-		if r := p.commit("Ruth", Commit{Removes: []SeatID{id("Mira")}, Adds: []Added{add}}); r != ReasonNotReady {
+		p.s.Retired = retiredHash(nil)
+		if r := p.commit("Ruth", Commit{Removes: []SeatID{id("Mira")}, Adds: []Added{add}}); r != ReasonKey {
 			t.Errorf("a key that served: reason %d", r)
 		}
 	}

@@ -84,8 +84,13 @@ type Returning struct {
 }
 
 const (
-	maxDoors   = 4   // of a seat: an older copy of a vault knows an older one
-	maxRetired = 256 // signature keys of the dialogue that serve no more
+	maxDoors = 4 // of a seat: an older copy of a vault knows an older one
+
+	// maxRetired is how many signature keys of the dialogue are known to serve no
+	// more: those of 68 days where sixty seats change theirs daily, of two years
+	// where five do. See docs/decisions/0014-retired-keys.md.
+	maxRetired  = 4096
+	retiredSize = 16 // bytes of a key's hash: nobody makes a second key for one
 )
 
 // CheckReturn says whether the room would take a return now: ReasonNone.
@@ -159,16 +164,31 @@ func (s *State) MayLetIn(by, back SeatID) bool {
 // comesBack judges the Add of a seat that returns. gone are the seats whose
 // leaves the same commit removes.
 func (s *State) comesBack(by SeatID, x *Seat, a Added, gone []SeatID) bool {
-	return x.Back != nil && a.Package == x.Back.Package && s.MayLetIn(by, x.ID) && !x.Due && s.servesAgain(x, a.Key) &&
+	return x.Back != nil && a.Package == x.Back.Package && s.MayLetIn(by, x.ID) && !x.Due &&
 		(x.Status == Asleep || x.Status == In && slices.Contains(gone, x.ID))
 }
 
-// Fresh tells whether a signature key is neither a seat's nor retired.
+// Fresh tells whether a signature key is neither retired nor a seat's, nor that
+// with which a seat signs witnesses.
 func (s *State) Fresh(key []byte) bool {
-	return !s.retired(key) && !slices.ContainsFunc(s.Seats, func(x Seat) bool { return bytes.Equal(x.Key, key) })
+	return !s.retired(key) && !slices.ContainsFunc(s.Seats, func(x Seat) bool { return bytes.Equal(x.Key, key) || bytes.Equal(x.Witness, key) })
 }
 
-func (s *State) retired(key []byte) bool { return slices.Contains(s.Retired, Hash(sha256.Sum256(key))) }
+// retired tells whether a key is among the latest that serve no more.
+func (s *State) retired(key []byte) bool {
+	h := retiredHash(key)
+	for l := range slices.Chunk(s.Retired, retiredSize) {
+		if bytes.Equal(l, h) {
+			return true
+		}
+	}
+	return false
+}
+
+func retiredHash(key []byte) []byte {
+	h := sha256.Sum256(key)
+	return h[:retiredSize]
+}
 
 // setKey gives a seat another signature key and retires the former.
 func (f *fold) setKey(x *Seat, key []byte) {
@@ -176,10 +196,11 @@ func (f *fold) setKey(x *Seat, key []byte) {
 		return
 	}
 	if len(x.Key) > 0 {
-		if len(f.s.Retired) == maxRetired {
-			f.s.Retired = slices.Clone(f.s.Retired[1:])
+		kept := f.s.Retired
+		if len(kept) == maxRetired*retiredSize {
+			kept = kept[retiredSize:]
 		}
-		f.s.Retired = add(f.s.Retired, sha256.Sum256(x.Key))
+		f.s.Retired = slices.Concat(kept, retiredHash(x.Key))
 	}
 	x.Key = key
 }

@@ -94,8 +94,11 @@ func TestReturnsAreBounded(t *testing.T) {
 		f.setKey(&f.s.Seats[0], wire.AppendU32(nil, uint32(i)))
 	}
 	first, last := wire.AppendU32(nil, 0), wire.AppendU32(nil, maxRetired+7)
-	if len(f.s.Retired) != maxRetired || f.s.retired(first) || !f.s.retired(last) || f.s.Fresh(f.s.Seats[0].Key) || f.s.Fresh(last) || !f.s.Fresh(first) {
+	if len(f.s.Retired) != maxRetired*retiredSize || f.s.retired(first) || !f.s.retired(last) || f.s.Fresh(f.s.Seats[0].Key) || f.s.Fresh(last) || !f.s.Fresh(first) {
 		t.Errorf("%d retired keys", len(f.s.Retired))
+	}
+	if oldest := wire.AppendU32(nil, 8); !f.s.retired(oldest) {
+		t.Error("fewer than that are known")
 	}
 	if _, err := ParseState(f.s.Marshal()); err != nil {
 		t.Error(err)

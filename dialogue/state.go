@@ -150,7 +150,7 @@ type State struct {
 	Charters   []CharterState
 	Readings   []VerifyState
 	Departures uint64 // seats removed for good, or that left
-	Retired    []Hash // of signature keys that serve no more, the latest last
+	Retired    []byte // hashes of signature keys that serve no more, retiredSize each, the latest last
 	Refounded  Refounded
 }
 
@@ -186,7 +186,8 @@ func (s *State) check() error {
 	bad := s.Fold != Version ||
 		len(s.Sides) < MinSides || len(s.Sides) > MaxSides || len(s.Claims) != len(s.Sides)+1 ||
 		len(s.Seats) == 0 || len(s.Seats) > maxPlan || s.Seats[0].Role != Convenor ||
-		len(s.Rooms) > MaxSides || len(s.Charters) > maxCharters || len(s.Readings) > maxReadings || len(s.Retired) > maxRetired || !s.Rules.Valid() ||
+		len(s.Rooms) > MaxSides || len(s.Charters) > maxCharters || len(s.Readings) > maxReadings ||
+		len(s.Retired) > maxRetired*retiredSize || len(s.Retired)%retiredSize != 0 || !s.Rules.Valid() ||
 		(s.Refounded.N == 0) != (s.Refounded.Hash == Hash{})
 	seen := map[SeatID]bool{}
 	for i, x := range s.Seats {

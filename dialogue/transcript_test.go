@@ -35,9 +35,9 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the transcripts with what is 
 //	NAME heard READER
 //	NAME found ROOM | charter EPOCH
 //	NAME welcome ROOM SEAT…
-//	NAME commit [+SEAT…] [-SEAT…]
+//	NAME commit [+SEAT…] [-SEAT…] [SEAT=X.N…]    the last gives SEAT's leaf, or the one that is added, the N-th key of X
 //	NAME refounds without=X SEAT…       NAME founds the room again, with SEATs that wait at their doors
-//	NAME in ROOM [MEMBER…]: say TEXT    an entry of a side room
+//	NAME in ROOM [MEMBER…]: say TEXT | commit …    an entry of a side room
 //	state                               who sits where, and what is due
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -340,14 +340,40 @@ func (p *player) content(args []string) *Commit {
 			c.Adds = append(c.Adds, added)
 		case '-':
 			c.Removes = append(c.Removes, id(a[1:]))
+		default:
+			seat, key := p.keyChange(a)
+			if j := slices.IndexFunc(c.Adds, func(x Added) bool { return x.Seat == id(seat) }); j >= 0 {
+				c.Adds[j].Key = key
+			} else {
+				c.Keys = append(c.Keys, KeyChange{id(seat), key})
+			}
 		}
 	}
 	return c
 }
 
+// keyChange reads SEAT=X.N.
+func (p *player) keyChange(a string) (seat string, key []byte) {
+	seat, of, _ := strings.Cut(a, "=")
+	of, number, _ := strings.Cut(of, ".")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		p.t.Fatalf("%q is no change of a key", a)
+	}
+	return seat, keyOf(of, n).Public().(ed25519.PublicKey)
+}
+
 func (p *player) commit(w []string) {
 	p.told()
 	p.apply(Entry{Author: id(w[0]), Commit: p.content(w[2:])})
+	for i := range p.s.Seats { // by which key each is known now
+		x := &p.s.Seats[i]
+		for n := range 9 {
+			if bytes.Equal(x.Key, keyOf(x.Name, n).Public().(ed25519.PublicKey)) {
+				p.keys[x.Name] = n
+			}
+		}
+	}
 }
 
 // told has those whom the last commit let in told the past, so that another
@@ -420,7 +446,7 @@ var reasonNames = map[Reason]string{
 	ReasonUnknown: "unknown", ReasonState: "too late or too early", ReasonSignature: "signature", ReasonExpired: "expired",
 	ReasonRules: "other rules", ReasonStrangers: "strangers in the room", ReasonFull: "full", ReasonDueFirst: "a removal is due first",
 	ReasonTooSoon: "too soon", ReasonNotReady: "not ready", ReasonWrongRoom: "wrong room", ReasonOutOfOrder: "out of order",
-	ReasonNamed: "named as having left somebody out", ReasonWoke: "heard just before", ReasonPast: "another past",
+	ReasonNamed: "named as having left somebody out", ReasonWoke: "heard just before", ReasonPast: "another past", ReasonKey: "a key that served before",
 }
 
 func (p *player) describe(n Note) string {

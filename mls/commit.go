@@ -169,6 +169,10 @@ type CommitContent struct {
 	Adds         []*KeyPackage
 	Removes      []LeafIndex
 	NewSignature *SignatureKey // the committer's from the new epoch on; nil keeps it
+
+	// Leave tells of which pending Updates, by the member as it would be, none is
+	// carried out; nil leaves none.
+	Leave func(Member) bool
 }
 
 // A PendingCommit is a commit of this member's own. It holds secrets of the
@@ -212,7 +216,10 @@ func (g *Group) proposals(content CommitContent) []proposalOrRef {
 	}
 	// The latest Update of each, unless somebody who is added has its keys.
 	for _, p := range slices.Backward(g.pending) {
-		if p.proposal.kind == proposalUpdate && !gone[p.sender] && taken.addLeaf(p.proposal.update) == nil {
+		if p.proposal.kind != proposalUpdate || gone[p.sender] || content.Leave != nil && content.Leave(memberOf(p.sender, p.proposal.update)) {
+			continue
+		}
+		if taken.addLeaf(p.proposal.update) == nil {
 			gone[p.sender] = true
 			list = append(list, proposalOrRef{reference: p.ref})
 		}

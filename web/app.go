@@ -44,7 +44,7 @@ type Participant interface {
 	Messages(client.ID, client.Query) ([]client.Message, error)
 	MarkRead(client.ID, dialogue.Room) error
 	Say(context.Context, client.ID, client.Draft) (dialogue.EventID, error)
-	SendAgain(context.Context, client.ID, dialogue.EventID) error
+	SendAgain(context.Context, client.ID, dialogue.EventID, []client.Reader) error
 	Discard(client.ID, dialogue.EventID) error
 	OpenFile(context.Context, client.ID, dialogue.EventID, io.Writer) error
 

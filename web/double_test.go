@@ -29,6 +29,7 @@ type double struct {
 	subs     map[chan client.Change]bool
 	fail     error // what the next call that could fail returns
 	last     client.Draft
+	again    []client.Reader // to whom a message goes again
 	lastFile []byte
 	slow     bool   // the relay has not answered yet
 	watch    func() // called while a file arrives
@@ -444,8 +445,9 @@ func (d *double) hear(id client.ID, seat client.Seat, room dialogue.Room, text s
 	})
 }
 
-func (d *double) SendAgain(_ context.Context, id client.ID, event dialogue.EventID) error {
+func (d *double) SendAgain(_ context.Context, id client.ID, event dialogue.EventID, readers []client.Reader) error {
 	return d.with(id, func(t *table) error {
+		d.again = readers
 		for i := range t.lines {
 			if t.lines[i].ID == event && t.lines[i].State == client.StateBack {
 				t.lines[i].State = client.StateWaiting
@@ -662,7 +664,7 @@ func fill(t *table, ruth, halden, mira, corin client.Seat) {
 	wait := client.Message{ID: dialogue.NewEventID(), Seat: mira.ID, Name: mira.Name, Side: 1, Mine: true, Kind: client.KindFile, Text: "I attach what was published in spring.", Time: now, State: client.StateWaiting,
 		File: &client.File{Name: "Spring yearbook, chapter 4.pdf", Size: 3_400_000, Done: 2_100_000, Here: true}}
 	back := client.Message{ID: dialogue.NewEventID(), Seat: mira.ID, Name: mira.Name, Side: 1, Mine: true, Kind: client.KindMessage, Text: "The second week and the last week do not overlap.", Time: now, State: client.StateBack,
-		Readers: []string{"Ruth Abernay", "Corin Vash", "Tamsin Drey"}}
+		Readers: []string{"Ruth Abernay", "Corin Vash", "Tamsin Drey"}, Shown: []client.Reader{ruth.Reader(), {Seat: corin.ID, Cards: 1}, {Seat: seatID(6)}}}
 	t.lines = append(t.lines, wait, back)
 }
 

@@ -384,8 +384,8 @@ func TestNewCard(t *testing.T) {
 func TestSay(t *testing.T) {
 	_, o, v := openedApp(t)
 	room := orvaPath + "/r/0"
-	v.leads(v.post(room, "text", "First line\r\nsecond", "shown", "yes", "reader", sid(1), "reader", sid(5)), room+"#end")
-	if o.d.last.Text != "First line\nsecond" || len(o.d.last.Readers) != 2 || o.d.last.Readers[1] != seatID(5) {
+	v.leads(v.post(room, "text", "First line\r\nsecond", "readers", sid(1)+".0 "+sid(5)+".2 "+sid(6)), room+"#end")
+	if o.d.last.Text != "First line\nsecond" || len(o.d.last.Readers) != 2 || o.d.last.Readers[1] != (client.Reader{Seat: seatID(5), Cards: 2}) {
 		t.Errorf("said %+v", o.d.last)
 	}
 	v.shows(v.post(room, "text", "  "), 422, "Write something, or add a file", "Error:")
@@ -434,7 +434,14 @@ func TestBackAndDiscard(t *testing.T) {
 			wait = m.ID.String()
 		}
 	}
-	v.shows(v.leads(v.post(orvaPath+"/r/0/again/"+back), orvaPath+"/r/0?said=again"), 200, "goes to those who read the room now")
+	form := regexp.MustCompile(`/again/` + back + `"><input type="hidden" name="readers" value="(.*?)">`).FindStringSubmatch(v.get(orvaPath + "/r/0").Body.String())
+	if form == nil {
+		t.Fatal("no button to send it again")
+	}
+	v.shows(v.leads(v.post(orvaPath+"/r/0/again/"+back, "readers", form[1]), orvaPath+"/r/0?said=again"), 200, "goes to those who read the room now")
+	if len(o.d.again) != 3 || o.d.again[1] != (client.Reader{Seat: seatID(5), Cards: 1}) {
+		t.Errorf("it goes to %v", o.d.again)
+	}
 	v.shows(v.leads(v.post(orvaPath+"/r/0/drop/"+wait), orvaPath+"/r/0?said=discarded"), 200, "was not sent, and is gone")
 	v.leads(v.post(orvaPath+"/r/0/drop/"+wait), orvaPath+"/r/0") // it went meanwhile
 	v.shows(v.post(orvaPath+"/r/0/drop/nonsense"), 404)

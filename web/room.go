@@ -38,7 +38,7 @@ type roomMain struct {
 	Label    string
 	Keeping  string
 	Reply    *client.Quote
-	Shown    []string // ids of those whom the writer is shown
+	Shown    string // whom the writer is shown, a field of the form
 	MaxFile  string
 }
 
@@ -79,6 +79,7 @@ type line struct {
 	Filed        bool
 	File         fileLine
 	Back         string // who would read it now
+	Shown        string // the same, a field of the form
 	Held         bool   // it waits until words were compared
 }
 
@@ -224,12 +225,14 @@ func (a *App) roomHead(d client.Dialogue, r client.Room, w *words.Words) *roomMa
 		m.Why = w.Why(r.Why, d.Missing)
 	}
 	m.Keeping = w.T("room.keeping", "n", int(d.Rules.RetentionDays))
+	var shown []client.Reader
 	for _, s := range r.Readers {
-		m.Shown = append(m.Shown, s.ID.String())
+		shown = append(shown, s.Reader())
 		if !verified(s) {
 			m.Unheard = append(m.Unheard, s.Name)
 		}
 	}
+	m.Shown = readersField(shown)
 	m.Strip = strip(d, r, w)
 	return m
 }
@@ -295,7 +298,7 @@ func (b *lineMaker) line(m client.Message) line {
 	}
 	l.Held = b.d.Stopped && m.State == client.StateWaiting
 	if m.State == client.StateBack {
-		l.Back = b.w.List(m.Readers)
+		l.Back, l.Shown = b.w.List(m.Readers), readersField(m.Shown)
 	}
 	return l
 }

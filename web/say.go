@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/hex"
 	"errors"
 	"io"
 	"math"
@@ -166,21 +165,26 @@ func (a *App) draftOf(f *sayForm) client.Draft {
 
 // readersOf reads whom the page named as readers. A page without them, which
 // was not ours, leaves it to the client.
-func readersOf(f *form) []dialogue.SeatID {
-	if f.Get("shown") == "" {
+func readersOf(f *form) []client.Reader {
+	if !f.values.Has("readers") {
 		return nil
 	}
-	l := []dialogue.SeatID{}
-	for _, s := range f.values["reader"] {
-		var id dialogue.SeatID
-		if len(s) != 2*len(id) || len(l) == wire.MaxSeats {
-			continue
-		}
-		if _, err := hex.Decode(id[:], []byte(s)); err == nil {
-			l = append(l, id)
+	l := []client.Reader{}
+	for _, s := range strings.Fields(f.Get("readers")) {
+		if r, ok := client.ParseReader(s); ok && len(l) < wire.MaxSeats {
+			l = append(l, r)
 		}
 	}
 	return l
+}
+
+// readersField is what readersOf reads.
+func readersField(l []client.Reader) string {
+	s := make([]string, len(l))
+	for i, r := range l {
+		s[i] = r.String()
+	}
+	return strings.Join(s, " ")
 }
 
 // postSeen notes that the person has seen the room as it is; the script posts
@@ -197,10 +201,14 @@ func (a *App) postSeen(q *request) (result, error) {
 	return done()
 }
 
-// postAgain sends a message that came back, to its readers of now.
+// postAgain sends a message that came back, to those whom the page named.
 func (a *App) postAgain(q *request) (result, error) {
+	f, err := readForm(q.w, q.Request)
+	if err != nil {
+		return failed(err)
+	}
 	return a.withWaiting(q, "again", func(id client.ID, event dialogue.EventID) error {
-		return q.o.SendAgain(q.within(), id, event)
+		return q.o.SendAgain(q.within(), id, event, readersOf(f))
 	})
 }
 

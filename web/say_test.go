@@ -73,7 +73,7 @@ func FuzzReadSay(f *testing.F) {
 // FuzzPosted: no body makes it fail.
 func FuzzPosted(f *testing.F) {
 	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nHello\r\n--x--\r\n"), "multipart/form-data; boundary=x")
-	f.Add([]byte("text=Hello&reader=00"), "application/x-www-form-urlencoded")
+	f.Add([]byte("text=Hello&readers=00"), "application/x-www-form-urlencoded")
 	f.Add([]byte("%zz"), "application/x-www-form-urlencoded")
 	f.Fuzz(func(t *testing.T, body []byte, kind string) {
 		r := httptest.NewRequest("POST", "/", bytes.NewReader(body))

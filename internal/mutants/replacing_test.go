@@ -66,8 +66,6 @@ var ofReplacing = []mutant{
 		"x.Replacing && a.Package == x.Package &&", "x.Replacing &&", unit("dialogue", "TestNewCardCarriesOut")},
 	{"§6 no new card without two approvals", "dialogue/replacing.go",
 		"return x.Replacing && a.Package", "return a.Package", unit("dialogue", "TestNewCardIsUsedOnce")},
-	{"§6 no key serves twice, with a new card either", "dialogue/replacing.go",
-		"s.servesAgain(x, a.Key) &&\n", "true &&\n", unit("dialogue", "TestNewCardCarriesOut")},
 	{"§6 a new card's leaf comes once the old one is gone", "dialogue/replacing.go",
 		"x.Status == In && slices.Contains(gone, x.ID)", "x.Status == In", unit("dialogue", "TestNewCardIsUsedOnce")},
 	{"§6 doors move away from a lost computer", "dialogue/replacing.go",

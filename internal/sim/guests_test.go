@@ -42,7 +42,7 @@ func (p *Person) sendAgain() (errs []error) {
 	for r := range dialogue.Room(3) {
 		for _, m := range p.lines(r) {
 			if m.State == client.StateBack {
-				if err := p.SendAgain(context.Background(), p.ID(), m.ID); err != nil {
+				if err := p.SendAgain(context.Background(), p.ID(), m.ID, m.Shown); err != nil {
 					errs = append(errs, err)
 				}
 			}

@@ -35,6 +35,14 @@ func (w *World) replace(by *Person, name string, p *Person, approve ...*Person) 
 	w.standing(p, client.StandingIn)
 }
 
+// shown are those whom a person's page of a room names as readers.
+func (p *Person) shown(room dialogue.Room) (l []client.Reader) {
+	for _, s := range p.Dialogue().Rooms[room].Readers {
+		l = append(l, s.Reader())
+	}
+	return l
+}
+
 // waiting are the four words that a card's holder reads out.
 func (p *Person) waiting() (words string) {
 	v, err := p.Waiting(p.ID())
@@ -94,6 +102,42 @@ func TestLostComputer(t *testing.T) {
 			t.Errorf("%d returns, %s", len(l), old.Dialogue().Standing)
 		}
 		w.agree(ruth, halden, corin)
+	})
+}
+
+// TestNewCardIsAnotherReader: Mira writes, without a network, to those whom she
+// knows there, while somebody else comes to sit at Corin's place. It comes back
+// to her, and goes to the new one when she says so.
+func TestNewCardIsAnotherReader(t *testing.T) {
+	play(t, 65, func(w *World) {
+		ruth, halden, old := table(w)
+		mira := w.Invite(ruth, 1, "Mira")
+		w.Until("Mira can write", func() bool { return len(mira.shown(0)) == 3 })
+		back := mira.away()
+		corin := w.Person("Corin anew")
+		w.People = slices.DeleteFunc(w.People, func(p *Person) bool { return p == mira })
+		w.replace(ruth, "Corin", corin, halden, ruth)
+		w.Faults(Faults{Refuse: 1000})
+		back()
+		mira.say(0, "For Corin's ears.")
+		w.Faults(Faults{})
+		w.Until("it comes back", func() bool { l := mira.lines(0); return len(l) == 1 && l[0].State == client.StateBack })
+		for range 5 {
+			time.Sleep(time.Minute)
+		}
+		if l := append(corin.said(0), old.said(0)...); len(l) != 0 {
+			t.Errorf("it went out unasked: %q", l)
+		}
+		m := mira.lines(0)[0]
+		if !slices.Equal(m.Shown, mira.shown(0)) || !slices.Contains(m.Readers, "Corin") {
+			t.Errorf("Mira is told that %q would read it, %v", m.Readers, m.Shown)
+		}
+		if errs := mira.sendAgain(); len(errs) != 0 {
+			t.Fatal(errs)
+		}
+		w.reads(corin, 0, "Mira: For Corin's ears.")
+		w.People = append(w.People, mira)
+		w.agree(ruth, halden, corin, mira)
 	})
 }
 
@@ -274,19 +318,32 @@ func TestReplacingInTroubles(t *testing.T) {
 		w.Faults(Faults{})
 		w.standing(corin, client.StandingIn)
 		w.Until("the old one is told", func() bool { return old.reason() == client.LossNewCard })
-		for _, p := range []*Person{ruth, halden, mira, corin} {
-			p.say(0, p.Dialogue().Me.Name+" is here.")
+		// To those who had not seen yet that another sits there it comes back, and to nobody else.
+		people := []*Person{ruth, halden, mira, corin}
+		shown, back := map[*Person]bool{corin: true}, map[*Person]bool{}
+		for _, p := range people {
+			readers := p.shown(0)
+			shown[p] = shown[p] || slices.Contains(readers, client.Reader{Seat: seat, Cards: 1})
+			if _, err := p.Say(ctx, p.ID(), client.Draft{Text: p.Dialogue().Me.Name + " is here.", Readers: readers}); err != nil {
+				w.T.Fatal(err)
+			}
 		}
-		for _, p := range []*Person{ruth, halden, mira, corin} {
-			for _, q := range []*Person{ruth, halden, mira, corin} {
+		for _, p := range people {
+			for _, q := range people {
 				name := q.Dialogue().Me.Name
 				w.Until(p.Name+" reads "+name, func() bool {
-					q.sendAgain() // who had not seen yet that another sits there
+					back[q] = back[q] || slices.ContainsFunc(q.lines(0), func(m client.Message) bool { return m.State == client.StateBack })
+					q.sendAgain()
 					return slices.Contains(p.said(0), name+": "+name+" is here.")
 				})
 			}
 			if a := p.Dialogue().Alarms; len(a) != 0 {
 				w.T.Errorf("%s is alarmed: %+v", p.Name, a)
+			}
+		}
+		for _, p := range people {
+			if back[p] == shown[p] {
+				w.T.Errorf("%s was shown the new reader: %v, and had it back: %v", p.Name, shown[p], back[p])
 			}
 		}
 		w.agree(ruth, halden, mira, corin)

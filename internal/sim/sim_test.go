@@ -267,7 +267,7 @@ func TestMessageComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Until("Corin's consent is in", func() bool { return slices.Equal(halden.Seat("Mira").Missing, []string{"North"}) })
-		shown := []dialogue.SeatID{corin.Seat("Ruth").ID, corin.Seat("Halden").ID}
+		shown := []client.Reader{corin.Seat("Ruth").Reader(), corin.Seat("Halden").Reader()}
 		corin.stop()
 		if err := halden.Approve(ctx, halden.ID(), seat); err != nil {
 			t.Fatal(err)
@@ -287,7 +287,7 @@ func TestMessageComesBack(t *testing.T) {
 		if len(ruth.said(0)) != 0 {
 			t.Error("it went out all the same")
 		}
-		if err := corin.SendAgain(ctx, corin.ID(), m.ID); err != nil {
+		if err := corin.SendAgain(ctx, corin.ID(), m.ID, m.Shown); err != nil {
 			t.Fatal(err)
 		}
 		w.reads(mira, 0, "Corin: For two only.")

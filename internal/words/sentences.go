@@ -80,6 +80,7 @@ var reasonKeys = map[dialogue.Reason]string{
 	dialogue.ReasonWoke:       "reason.woke",
 	dialogue.ReasonCharter:    "reason.charter",
 	dialogue.ReasonPast:       "reason.past",
+	dialogue.ReasonKey:        "reason.key",
 }
 
 // Refusal says why the rules refuse something, and who is missing.

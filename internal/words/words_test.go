@@ -227,7 +227,7 @@ func TestEverySentence(t *testing.T) {
 		check("a notice", w.Notice(client.Notice{Kind: k, By: "A", Seat: "B", Reason: 200}))
 		check("a notice that names nobody", w.Notice(client.Notice{Kind: k, Seat: "B"}))
 	}
-	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonCharter; r++ {
+	for r := dialogue.ReasonMalformed; r <= dialogue.ReasonKey; r++ {
 		if reasonKeys[r] == "" {
 			t.Errorf("reason %d has no words", r)
 		}
