@@ -264,6 +264,7 @@ type Message struct {
 	File    *File
 	Notice  *Notice
 	Readers []string // of a message that came back: who would read it now
+	Missed  []string // of one's own: who lost touch with the room without having shown that it was read
 }
 
 // A MessageKind says what a line is.
@@ -343,4 +344,5 @@ type CardView struct {
 type Change struct {
 	Dialogue ID
 	Room     dialogue.Room
+	Older    bool // lines that were there before, too
 }
