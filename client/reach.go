@@ -208,8 +208,7 @@ func (m *member) mayHaveMissed(sp *vault.Space, r dialogue.Room, seats []dialogu
 }
 
 // overlooked compares what one knew of the plenary with what one is told after
-// having been out of it: who is there with another leaf, or sleeps, has been out
-// as well.
+// having been out of it: who sleeps, or came in since, has been out as well.
 func (m *member) overlooked(sp *vault.Space, before *dialogue.State, at mark) error {
 	if before == nil {
 		before = &dialogue.State{}
@@ -217,8 +216,7 @@ func (m *member) overlooked(sp *vault.Space, before *dialogue.State, at mark) er
 	var gone []dialogue.SeatID
 	for i := range m.state.Seats {
 		x := &m.state.Seats[i]
-		if was := before.Seat(x.ID); was == nil || was.Status != dialogue.In || x.Status != dialogue.In || x.Since != was.Since ||
-			x.Cards != was.Cards || m.state.Refounded != before.Refounded {
+		if was := before.Seat(x.ID); was == nil || x.Status != dialogue.In || m.state.Refounded != before.Refounded || x.Since != was.Since || m.addedSince(before.Epoch, x.ID) {
 			gone = append(gone, x.ID)
 		}
 	}
@@ -227,6 +225,12 @@ func (m *member) overlooked(sp *vault.Space, before *dialogue.State, at mark) er
 	}
 	m.allBeginAt(dialogue.Plenary, m.state.Plan(dialogue.Plenary), at)
 	return nil
+}
+
+// addedSince tells whether a seat is among those that latest came in after an
+// epoch. Log time, which tells since when it sits, can stand still.
+func (m *member) addedSince(epoch uint64, id dialogue.SeatID) bool {
+	return slices.ContainsFunc(m.state.Charters, func(c dialogue.CharterState) bool { return c.Base > epoch && slices.Contains(c.For, id) })
 }
 
 // allBeginAt is for those members of a room of whom nothing is known.
