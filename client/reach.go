@@ -110,20 +110,21 @@ func (m *member) hasRead(r dialogue.Room, author dialogue.SeatID, p channel.Plac
 // leaves goes by the leaves that a commit, which counted, took out and put in.
 func (m *member) leaves(sp *vault.Space, p channel.Place, e dialogue.Entry) error {
 	var err error
+	at := m.mark(p)
 	if e.Room == dialogue.Plenary {
-		err = m.cutOff(sp, e.Commit.Removes)
+		err = m.cutOff(sp, e.Commit.Removes, at)
 	} else {
-		err = m.cutOffIn(sp, e.Room, e.Commit.Removes)
+		err = m.cutOffIn(sp, e.Room, e.Commit.Removes, at)
 	}
 	for _, a := range e.Commit.Adds {
-		err = errors.Join(err, m.beginsAt(sp, e.Room, a.Seat, m.mark(p)))
+		err = errors.Join(err, m.beginsAt(sp, e.Room, a.Seat, at))
 	}
 	return err
 }
 
-// cutOff is for seats without a leaf in the plenary: they read in no room. Of who
-// was removed, or left, nothing is noted: everybody knows.
-func (m *member) cutOff(sp *vault.Space, gone []dialogue.SeatID) error {
+// cutOff is for seats that lost their leaves in the plenary at a place: they read
+// in no room. Of who was removed, or left, nothing is noted: everybody knows.
+func (m *member) cutOff(sp *vault.Space, gone []dialogue.SeatID, at mark) error {
 	for r := range dialogue.Room(maxRooms) {
 		var kept []dialogue.SeatID
 		for _, id := range gone {
@@ -133,7 +134,7 @@ func (m *member) cutOff(sp *vault.Space, gone []dialogue.SeatID) error {
 				m.reachesNoMore(r, id)
 			}
 		}
-		if err := m.cutOffIn(sp, r, kept); err != nil {
+		if err := m.cutOffIn(sp, r, kept, at); err != nil {
 			return err
 		}
 	}
@@ -141,8 +142,8 @@ func (m *member) cutOff(sp *vault.Space, gone []dialogue.SeatID) error {
 }
 
 // cutOffIn is for seats that lost their leaves in a room.
-func (m *member) cutOffIn(sp *vault.Space, r dialogue.Room, gone []dialogue.SeatID) error {
-	if err := m.mayHaveMissed(sp, r, gone); err != nil {
+func (m *member) cutOffIn(sp *vault.Space, r dialogue.Room, gone []dialogue.SeatID, at mark) error {
+	if err := m.mayHaveMissed(sp, r, gone, at); err != nil {
 		return err
 	}
 	for _, id := range gone {
@@ -154,14 +155,14 @@ func (m *member) cutOffIn(sp *vault.Space, r dialogue.Room, gone []dialogue.Seat
 // beginsAt is for a seat that reads nothing, or nothing more, of what stands
 // before a place.
 func (m *member) beginsAt(sp *vault.Space, r dialogue.Room, id dialogue.SeatID, at mark) error {
-	err := m.mayHaveMissed(sp, r, []dialogue.SeatID{id})
+	err := m.mayHaveMissed(sp, r, []dialogue.SeatID{id}, at)
 	m.reaches(r, id, at)
 	return err
 }
 
-// mayHaveMissed notes, with each of one's own words in a room, which of these
-// seats did not show that they had read it.
-func (m *member) mayHaveMissed(sp *vault.Space, r dialogue.Room, seats []dialogue.SeatID) error {
+// mayHaveMissed notes, with each of one's own words in a room before a place, which
+// of these seats did not show that they had read it.
+func (m *member) mayHaveMissed(sp *vault.Space, r dialogue.Room, seats []dialogue.SeatID, at mark) error {
 	var least *mark
 	seats = slices.DeleteFunc(slices.Clone(seats), func(id dialogue.SeatID) bool {
 		to, ok := m.reached[reach{r, id}]
@@ -182,7 +183,7 @@ func (m *member) mayHaveMissed(sp *vault.Space, r dialogue.Room, seats []dialogu
 		if err != nil {
 			return err
 		}
-		if rec.At == nil {
+		if rec.At == nil || rec.At.compare(at) >= 0 {
 			continue
 		}
 		if rec.At.compare(*least) < 0 {
@@ -220,7 +221,7 @@ func (m *member) overlooked(sp *vault.Space, before *dialogue.State, at mark) er
 			gone = append(gone, x.ID)
 		}
 	}
-	if err := m.cutOff(sp, gone); err != nil {
+	if err := m.cutOff(sp, gone, at); err != nil {
 		return err
 	}
 	m.allBeginAt(dialogue.Plenary, m.state.Plan(dialogue.Plenary), at)

@@ -292,6 +292,41 @@ func TestMayNotHaveReachedMeanwhile(t *testing.T) {
 	x.reached(ruth, 0, "Heard. !Corin !Halden")
 }
 
+// TestMayNotHaveReachedWhoFoundedAgain: in a room that is founded again everybody
+// but its founder was out. It is said once the founding can't be given up.
+func TestMayNotHaveReachedWhoFoundedAgain(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin, nora := x.four()
+	x.tells(ruth, 0, "One.")
+	x.sync(halden, corin, nora)
+	x.tells(corin, 0, "Heard.")
+	x.sync(ruth, halden, nora)
+	x.tells(ruth, 0, "Two.")
+	x.sync(corin, nora)
+	x.leftOut(halden, ruth, corin, nora)
+	x.founds(ruth)
+	x.sync(ruth)
+	x.tells(ruth, 0, "Three.")
+	x.reached(ruth, 0, "One.", "Two.", "Three.")
+	x.accepts(corin, ruth)
+	x.sync(corin, ruth, corin, ruth)
+	want := []string{"One. !Nora", "Two. !Corin !Nora", "Three."}
+	x.reached(ruth, 0, want...)
+	x.accepts(nora, ruth)
+	x.sync(nora, ruth, corin, nora, ruth, corin)
+	x.reached(corin, 0, "Heard. !Nora") // Ruth had shown that she read it
+	x.tells(ruth, 0, "Four.")
+	x.sync(corin)
+	x.tells(corin, 0, "Heard, too.")
+	x.sync(ruth)
+	x.loses(corin, LossMissed)
+	x.sync(corin, ruth, corin, nora, corin, ruth, nora)
+	if corin.acct.Standing != StandingIn {
+		t.Fatalf("Corin is %s", corin.acct.Standing)
+	}
+	x.reached(ruth, 0, append(want, "Four.")...)
+}
+
 // TestMarks: places are ordered as one came by them.
 func TestMarks(t *testing.T) {
 	l := []mark{
