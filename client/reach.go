@@ -108,16 +108,14 @@ func (m *member) hasRead(r dialogue.Room, author dialogue.SeatID, p channel.Plac
 }
 
 // leaves goes by the leaves that a commit, which counted, took out and put in.
+// In a side room nobody is without one for long, and nothing is said meanwhile.
 func (m *member) leaves(sp *vault.Space, p channel.Place, e dialogue.Entry) error {
 	var err error
-	at := m.mark(p)
 	if e.Room == dialogue.Plenary {
-		err = m.cutOff(sp, e.Commit.Removes, at)
-	} else {
-		err = m.cutOffIn(sp, e.Room, e.Commit.Removes, at)
+		err = m.cutOff(sp, e.Commit.Removes, m.mark(p))
 	}
 	for _, a := range e.Commit.Adds {
-		err = errors.Join(err, m.beginsAt(sp, e.Room, a.Seat, at))
+		err = errors.Join(err, m.beginsAt(sp, e.Room, a.Seat, m.mark(p)))
 	}
 	return err
 }
@@ -125,29 +123,17 @@ func (m *member) leaves(sp *vault.Space, p channel.Place, e dialogue.Entry) erro
 // cutOff is for seats that lost their leaves in the plenary at a place: they read
 // in no room. Of who was removed, or left, nothing is noted: everybody knows.
 func (m *member) cutOff(sp *vault.Space, gone []dialogue.SeatID, at mark) error {
+	kept := slices.DeleteFunc(slices.Clone(gone), func(id dialogue.SeatID) bool {
+		x := m.state.Seat(id)
+		return x == nil || x.Status != dialogue.In && x.Status != dialogue.Asleep
+	})
 	for r := range dialogue.Room(maxRooms) {
-		var kept []dialogue.SeatID
-		for _, id := range gone {
-			if x := m.state.Seat(id); x != nil && (x.Status == dialogue.In || x.Status == dialogue.Asleep) {
-				kept = append(kept, id)
-			} else {
-				m.reachesNoMore(r, id)
-			}
-		}
-		if err := m.cutOffIn(sp, r, kept, at); err != nil {
+		if err := m.mayHaveMissed(sp, r, kept, at); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// cutOffIn is for seats that lost their leaves in a room.
-func (m *member) cutOffIn(sp *vault.Space, r dialogue.Room, gone []dialogue.SeatID, at mark) error {
-	if err := m.mayHaveMissed(sp, r, gone, at); err != nil {
-		return err
-	}
-	for _, id := range gone {
-		m.reachesNoMore(r, id)
+		for _, id := range gone {
+			m.reachesNoMore(r, id)
+		}
 	}
 	return nil
 }

@@ -69,23 +69,15 @@ func TestMayNotHaveReached(t *testing.T) {
 	x.tells(ruth, 0, "Two.")
 	x.tells(halden, 0, "Aye.")
 	x.reached(ruth, 0, "One.", "Two.")
-	changes, cancel := ruth.c.Subscribe()
-	defer cancel()
-	older := make(chan bool)
-	go func() {
-		for c := range changes {
-			if c.Older {
-				older <- c.Dialogue == ruth.id && c.Room == dialogue.Plenary
-				return
-			}
-		}
-		older <- false
-	}()
+	told := &subscriber{wake: make(chan struct{}, 1), quit: make(chan struct{})}
+	ruth.c.hub.mu.Lock()
+	ruth.c.hub.subs = map[*subscriber]bool{told: true}
+	ruth.c.hub.mu.Unlock()
 	x.sync(corin, ruth, corin, halden, corin, ruth, halden)
 	if corin.acct.Standing != StandingIn {
 		t.Fatalf("Corin is %s", corin.acct.Standing)
 	}
-	if !<-older {
+	if !slices.Contains(told.take(), Change{Dialogue: ruth.id, Room: dialogue.Plenary, Older: true}) {
 		t.Error("faces are not told that older lines changed")
 	}
 	x.tells(ruth, 0, "Three.")
@@ -98,13 +90,52 @@ func TestMayNotHaveReached(t *testing.T) {
 	}
 	x.reached(ruth, 0, want...)
 
-	// Once more: what was noted is noted once.
+	// Once more: what was noted is noted once. What Corin had not read when he
+	// wrote, and stands before it in the log, he has not shown to have read.
 	x.sync(ruth, corin)
-	x.tells(corin, 0, "Heard, too.")
+	x.writes(corin, "Heard, too.")
+	x.tells(ruth, 0, "Four.")
+	if err := corin.push(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	x.sync(ruth)
 	x.loses(corin, LossMissed)
 	x.sync(corin, ruth, corin, halden, corin, ruth, halden)
-	x.reached(ruth, 0, want...)
+	x.reached(ruth, 0, append(want, "Four. !Corin")...)
+}
+
+// writes has a member make a message that is not posted yet.
+func (x *table) writes(m *member, text string) {
+	x.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.update(func(sp *vault.Space) error {
+		if err := m.queueEvent(sp, dialogue.KindSay, dialogue.Say{Text: text}); err != nil {
+			return err
+		}
+		return m.make(sp)
+	}); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// TestFalseHeaderShowsNothing: only a header that agrees with what one has read
+// oneself shows how far its maker had read.
+func TestFalseHeaderShowsNothing(t *testing.T) {
+	x := newTable(t)
+	ruth, _, corin := x.seated()
+	ruth.mu.Lock()
+	defer ruth.mu.Unlock()
+	before := ruth.reached[reach{0, corin.acct.Me}]
+	for _, against := range []channel.Contradiction{channel.ShowsMore, channel.OtherBox, channel.OtherPast, channel.Agrees} {
+		got := &channel.Got{Place: ruth.log.Here(), Author: corin.acct.Me[:], Seen: 4000, Against: against}
+		if err := ruth.update(func(sp *vault.Space) error { return ruth.entry(sp, got, nil) }); err != nil {
+			t.Fatal(err)
+		}
+		if after := ruth.reached[reach{0, corin.acct.Me}]; (after == before) != (against != channel.Agrees) {
+			t.Errorf("contradiction %d: %v, then %v", against, before, after)
+		}
+	}
 }
 
 // TestMayNotHaveReachedWhoWasNeverHeard: who was let in, and could not come, may
@@ -190,6 +221,7 @@ func TestMayNotHaveReachedTheLostComputer(t *testing.T) {
 	x.tells(old, 0, "Heard.")
 	x.sync(ruth, halden)
 	x.tells(ruth, 0, "Two.")
+	x.sync(old)
 	corin := x.newCardFor(ruth, old.acct.Me)
 	x.sync(halden)
 	post := halden.state.Seat(old.acct.Me).Replacements[0].Post
@@ -268,6 +300,46 @@ func TestMayNotHaveReachedInASideRoom(t *testing.T) {
 	x.tells(halden, 1, "Four.")
 	x.reached(halden, 1, "One.", "Two. !Mira", "Three. !Mira", "Four.")
 	x.reached(halden, 0, "To all.")
+}
+
+// TestMayNotHaveReachedWhoIsLetInAgain: in a side room that goes on without who
+// lost it, what was said until that one was let in again is counted, too.
+func TestMayNotHaveReachedWhoIsLetInAgain(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	var north []*member
+	for _, name := range []string{"Mira", "Nora"} {
+		_, m := x.joins(halden, 1, name)
+		x.sync(halden)
+		x.approve(m, halden, corin)
+		x.sync(halden, corin, ruth, halden, m, halden, m, halden, ruth)
+		north = append(north, m)
+	}
+	mira, nora := north[0], north[1]
+	x.sync(mira, nora, halden, mira, nora)
+	if len(halden.members(1)) != 3 || !mira.log.In(1) || !nora.log.In(1) {
+		t.Fatal("not all of North are in the side room")
+	}
+	x.tells(halden, 1, "One.")
+	x.sync(mira)
+	x.tells(mira, 1, "Heard.")
+	x.sync(halden, nora)
+	x.tells(halden, 1, "Two.")
+	mira.mu.Lock()
+	mira.acct.SideLost = sideLost{}
+	err := mira.update(func(sp *vault.Space) error { return mira.loseSideRoom(sp, 1, dialogue.SeatID{}) })
+	mira.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.sync(mira)
+	x.tells(halden, 1, "Three.") // made before it reads that Mira can't read it
+	x.sync(mira, halden, nora, mira, halden)
+	if !mira.log.In(1) || len(halden.members(1)) != 3 {
+		t.Fatal("Mira is not back in the side room")
+	}
+	x.tells(halden, 1, "Four.")
+	x.reached(halden, 1, "One.", "Two. !Mira", "Three. !Mira", "Four.")
 }
 
 // TestMayNotHaveReachedMeanwhile: who was out of the room itself learns from what
