@@ -85,7 +85,7 @@ func (m *member) loadReached(sp *vault.Space) error {
 			return err
 		}
 		var to mark
-		if err := wire.Unmarshal(p.Value, &to, wire.MaxMessage); err != nil || len(p.Key) < 2 {
+		if err := wire.Unmarshal(p.Value, &to, wire.MaxMessage); err != nil {
 			return fmt.Errorf("how far a room reached: %w", err)
 		}
 		m.reached[reach{dialogue.Room(p.Key[1]), seatOf(p.Key[2:])}] = to

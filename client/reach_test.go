@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -85,8 +86,12 @@ func TestMayNotHaveReached(t *testing.T) {
 	x.reached(ruth, 0, want...)
 	x.reached(halden, 0, "Aye. !Corin")
 	x.reached(corin, 0, "Heard.")
+	known := maps.Clone(ruth.reached)
 	if err := ruth.reload(); err != nil {
 		t.Fatal(err)
+	}
+	if len(known) != 2 || !maps.Equal(known, ruth.reached) {
+		t.Errorf("of %v the vault has %v", known, ruth.reached)
 	}
 	x.reached(ruth, 0, want...)
 

@@ -12,6 +12,8 @@ var ofReach = []mutant{
 		"m.mayHaveMissed(sp, r, kept, at)", "m.mayHaveMissed(sp, r, kept[:0], at)", unit("client", "TestMayNotHaveReached")},
 	{"§3 whom they may not have reached stays told", "client/reach.go",
 		"if err := sp.Put(messageKey(r, seq), wire.Marshal(rec)); err != nil {\n\t\t\treturn err\n\t\t}\n", "", unit("client", "TestMayNotHaveReached")},
+	{"§3 what somebody has shown to have read is kept", "client/member.go",
+		"if err := m.saveReached(sp); err != nil {\n\t\t\treturn err\n\t\t}\n", "", unit("client", "TestMayNotHaveReached")},
 	{"§3 who follows a room is told of lines that changed", "client/reach.go",
 		"Older: true", "Older: false", unit("client", "TestMayNotHaveReached")},
 	{"§3 who was let in and never heard misses what was said since", "client/reach.go",
