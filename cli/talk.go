@@ -34,6 +34,7 @@ type messageLine struct {
 	ReplyTo string    `json:"reply_to,omitempty"`
 	File    *fileLine `json:"file,omitempty"`
 	Readers []string  `json:"readers,omitempty"` // of one that came back: who would read it now
+	Missed  []string  `json:"missed,omitempty"`  // of one's own: whom it may not have reached
 }
 
 type fileLine struct {
@@ -45,7 +46,7 @@ type fileLine struct {
 func (a *app) lineOfMessage(m client.Message, d client.Dialogue) messageLine {
 	l := messageLine{
 		ID: m.ID.String(), Seq: m.Seq, Room: roomName(d, m.Room), Seat: m.Seat.String(), Name: m.Name, Side: sideName(d, m.Side),
-		Kind: string(m.Kind), Text: m.Text, Time: stamp(m.Time), State: string(m.State), Readers: m.Readers,
+		Kind: string(m.Kind), Text: m.Text, Time: stamp(m.Time), State: string(m.State), Readers: m.Readers, Missed: m.Missed,
 	}
 	if m.Notice != nil {
 		l.Text = a.w.Notice(*m.Notice)
@@ -316,6 +317,9 @@ func (a *app) line(l messageLine, m client.Message) error {
 		line += "  " + string(a.t("cli.line.waiting"))
 	case client.StateBack:
 		line += "  " + string(a.t("cli.line.back", "readers", l.Readers))
+	}
+	if len(l.Missed) > 0 {
+		line += "  " + string(a.t("cli.line.missed", "n", len(l.Missed), "names", l.Missed))
 	}
 	_, err := fmt.Fprintln(a.Out, line)
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"parley/channel"
 	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/relay"
@@ -62,8 +63,13 @@ func benchVault(b *testing.B, seen bool) (Options, *vault.Key) {
 			say := dialogue.Say{Text: fmt.Sprintf("Line %d of the talks on the upper Orva, and on who opens which gate.", i)}
 			e := dialogue.NewEvent(dialogue.KindSay, m.c.minute(), say)
 			n := dialogue.Note{Kind: dialogue.NoteSaid, By: by, Seat: by, Event: e.ID(by), What: e.Kind}
-			if err := m.said(sp, n, say, dialogue.Entry{Author: by, Event: &e}); err != nil {
+			if err := m.said(sp, n, say, channel.Place{}, dialogue.Entry{Author: by, Event: &e}); err != nil {
 				return err
+			}
+		}
+		for i := range m.state.Seats {
+			for r := range dialogue.Room(2) {
+				m.reaches(r, m.state.Seats[i].ID, mark{Log: 1, Epoch: 200, Position: uint64(1000 + i)})
 			}
 		}
 		if seen {

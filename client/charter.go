@@ -31,6 +31,7 @@ type heldEntry struct {
 	Epoch   uint64
 	Place   heldPlace
 	Update  uint64
+	Seen    uint64 // how far its author had read in this box
 }
 
 type heldPlace struct {
@@ -42,7 +43,7 @@ type heldPlace struct {
 }
 
 func (m *member) hold(sp *vault.Space, got *channel.Got, e dialogue.Entry) error {
-	if err := m.putHeld(sp, got.Place, e); err != nil {
+	if err := m.putHeld(sp, got.Place, got.Seen, e); err != nil {
 		return err
 	}
 	if e.Event == nil || e.Event.Kind != dialogue.KindCharter {
@@ -51,8 +52,8 @@ func (m *member) hold(sp *vault.Space, got *channel.Got, e dialogue.Entry) error
 	return m.tryCharter(sp)
 }
 
-func (m *member) putHeld(sp *vault.Space, p channel.Place, e dialogue.Entry) error {
-	h := heldEntry{Room: e.Room, Author: e.Author, Commit: e.Commit, Members: e.Members, Epoch: p.Epoch, Update: e.Update,
+func (m *member) putHeld(sp *vault.Space, p channel.Place, seen uint64, e dialogue.Entry) error {
+	h := heldEntry{Room: e.Room, Author: e.Author, Commit: e.Commit, Members: e.Members, Epoch: p.Epoch, Update: e.Update, Seen: seen,
 		Place: heldPlace{Part: p.Part, Position: p.Position, Running: p.Running, Chain: p.Chain}}
 	if e.Event != nil {
 		h.Event = e.Event.Marshal()
@@ -256,11 +257,15 @@ func (m *member) wasBefore(id dialogue.SeatID) bool {
 
 // takeCharter makes the skeleton the state, and folds what was held back.
 func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntry, by dialogue.SeatID) error {
-	if err := m.keepConfirmed(sp); err != nil {
+	before, err := m.confirmed(sp)
+	if err := errors.Join(err, m.keepConfirmed(sp)); err != nil {
 		return err
 	}
 	m.state, m.acct.Awaits, m.acct.Told, m.acct.Judged = s, false, m.c.minute(), m.acct.NextSeq
 	if err := sp.Put(numbered(keySkeleton, m.acct.Base), s.Marshal()); err != nil {
+		return err
+	}
+	if err := m.overlooked(sp, before, mark{Log: m.acct.Logs, Epoch: m.acct.Base}); err != nil {
 		return err
 	}
 	for _, h := range held {
@@ -268,6 +273,7 @@ func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntr
 		if err != nil {
 			return err
 		}
+		m.hasRead(e.Room, e.Author, h.place(), h.Seen)
 		if err := m.fold(sp, h.place(), e); err != nil {
 			return err
 		}

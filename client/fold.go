@@ -28,6 +28,10 @@ type record struct {
 	Time    uint64 // its author's claim, minutes since 1970
 	LogTime uint64
 	Read    uint64 // when this vault read it, by its own clock
+
+	// Of one's own words: where they stand, and whom they may not have reached.
+	At     *mark
+	Missed []dialogue.SeatID
 }
 
 // fold applies an entry and keeps what came of it.
@@ -40,7 +44,10 @@ func (m *member) fold(sp *vault.Space, place channel.Place, e dialogue.Entry) er
 	if attempted(notes) {
 		m.refused(e.Room)
 	}
-	return m.keep(sp, next, notes, place, e)
+	if err := m.keep(sp, next, notes, place, e); err != nil || e.Commit == nil || attempted(notes) {
+		return err
+	}
+	return m.leaves(sp, place, e)
 }
 
 // keep makes next the state and acts on the notes.
@@ -71,11 +78,11 @@ func (m *member) keep(sp *vault.Space, next *dialogue.State, notes []dialogue.No
 func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e dialogue.Entry) error {
 	switch b := n.Body.(type) {
 	case dialogue.Say:
-		return m.said(sp, n, b, e)
+		return m.said(sp, n, b, place, e)
 	case dialogue.KeyPackage:
 		return sp.Put(packageKey(b.Room, n.By), b.Package)
 	case dialogue.Welcome:
-		return m.welcomed(sp, n, b)
+		return m.welcomed(sp, n, b, place)
 	case dialogue.Verify:
 		m.began(n.Event)
 		return m.reading(sp, n, b, place)
@@ -101,7 +108,7 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 	case dialogue.Return:
 		return m.returning(sp, n, b, e)
 	case dialogue.RoomLost:
-		return m.roomLost(sp, n, b, e)
+		return m.roomLost(sp, n, b, place, e)
 	case dialogue.Room:
 		return m.roomOver(sp, n, b, e)
 	}
@@ -146,7 +153,7 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 
 // said keeps a message, unless it has been shown: an event keeps its id when
 // it is made again.
-func (m *member) said(sp *vault.Space, n dialogue.Note, b dialogue.Say, e dialogue.Entry) error {
+func (m *member) said(sp *vault.Space, n dialogue.Note, b dialogue.Say, place channel.Place, e dialogue.Entry) error {
 	key := indexKey(n.Room, n.Event)
 	if _, err := sp.Get(key); err == nil {
 		return nil
@@ -161,7 +168,8 @@ func (m *member) said(sp *vault.Space, n dialogue.Note, b dialogue.Say, e dialog
 	}
 	r := record{ID: n.Event, Text: b.Text, ReplyTo: b.ReplyTo, File: b.File}
 	if n.By == m.acct.Me {
-		r.Nonce = e.Event.Nonce
+		at := m.mark(place)
+		r.Nonce, r.At = e.Event.Nonce, &at
 	}
 	return m.record(sp, n, r, e)
 }

@@ -335,6 +335,7 @@ func (m *member) enterFounding(sp *vault.Space, j *judged, group *mls.Group) err
 	m.log = log
 	a.Standing, a.Base, a.Awaits, a.Joining = StandingIn, group.Epoch(), false, nil
 	a.Vouched, a.Disputed, a.Place, a.LetIn = nil, nil, place{}, nil
+	a.Logs++
 	a.Head, a.ReadAt, a.Doubts, a.Changes, a.Due = 0, 0, doubts{}, changes{}, nil
 	a.Commits, a.Renewed = [maxRooms]uint64{}, [maxRooms]uint64{}
 	m.told, m.doors, m.caughtUp = map[dialogue.Hash]bool{}, map[doorKey]*doorWatch{}, false

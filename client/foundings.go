@@ -192,6 +192,9 @@ func (m *member) settleFounding() error {
 	}
 	if !r.Settled {
 		return m.update(func(sp *vault.Space) error {
+			if err := m.overlooked(sp, m.former, mark{Log: m.acct.Logs}); err != nil {
+				return err
+			}
 			r.Settled, m.acct.Away, m.former = true, nil, nil
 			for founder := range m.foundings {
 				if founder != r.Founder {

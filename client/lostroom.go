@@ -68,11 +68,14 @@ func (m *member) loseSideRoom(sp *vault.Space, r dialogue.Room, by dialogue.Seat
 }
 
 // roomLost keeps what somebody of one's side is to be let in again with.
-func (m *member) roomLost(sp *vault.Space, n dialogue.Note, b dialogue.RoomLost, e dialogue.Entry) error {
+func (m *member) roomLost(sp *vault.Space, n dialogue.Note, b dialogue.RoomLost, place channel.Place, e dialogue.Entry) error {
 	if me := m.me(); me == nil || me.Side != b.Room.Side() {
 		return nil
 	}
 	if err := sp.Put(packageKey(b.Room, n.Seat), b.Package); err != nil {
+		return err
+	}
+	if err := m.beginsAt(sp, b.Room, n.Seat, m.mark(place)); err != nil {
 		return err
 	}
 	n.Room, n.By = b.Room, b.Named
@@ -90,6 +93,7 @@ func (m *member) roomOver(sp *vault.Space, n dialogue.Note, r dialogue.Room, e d
 			return err
 		}
 	}
+	m.reachesNobody(r)
 	n.Room = r
 	return m.record(sp, n, record{ID: n.Event}, e)
 }

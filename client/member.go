@@ -67,6 +67,8 @@ type member struct {
 	words       map[dialogue.EventID][]string // computed readings
 	counting    map[dialogue.EventID]bool     // readings being computed
 	progress    map[dialogue.EventID]uint64   // bytes of files fetched or sent
+	reached     map[reach]mark
+	reachedNow  map[reach]bool // what of it the vault does not know yet
 }
 
 // An account is what a vault knows about its own place. It holds no state of
@@ -92,6 +94,7 @@ type account struct {
 	Due      map[string]uint64 // chores that others may do first, and when one saw them, in seconds since 1970
 	Bad      uint64            // entries of members that were no entries
 	Shown    [maxRooms]uint64  // by room: the last Seq that the person has seen
+	Logs     uint64            // how often one began the log anew
 	Commits  [maxRooms]uint64  // by side room: log time of its last commit
 	Renewed  [maxRooms]uint64  // by room: the day of one's last Update, or of coming in
 
@@ -169,6 +172,7 @@ const (
 	keyAlarm     = "z" // + seq: a record that is an alarm
 	keyOld       = "w" // + id: a box that was read to its end
 	keyFounding  = "g" // + founder: a founding again
+	keyReach     = "r" // + room + seat: how far the room has reached it
 	keyFormer    = "j" // the skeleton by which foundings again are judged
 )
 
@@ -180,6 +184,7 @@ func newMember(c *Client, vid vault.DialogueID) *member {
 		own: map[[32]byte]*ownCell{}, watched: map[dialogue.Key]*watch{},
 		doors: map[doorKey]*doorWatch{}, told: map[dialogue.Hash]bool{}, foundings: map[dialogue.SeatID]*judged{},
 		words: map[dialogue.EventID][]string{}, counting: map[dialogue.EventID]bool{}, progress: map[dialogue.EventID]uint64{},
+		reached: map[reach]mark{}, reachedNow: map[reach]bool{},
 	}
 }
 
@@ -228,6 +233,9 @@ func (m *member) reloadLocked() error {
 		if err := m.loadAlarms(sp); err != nil {
 			return err
 		}
+		if err := m.loadReached(sp); err != nil {
+			return err
+		}
 		return m.loadOutbox(sp)
 	})
 }
@@ -257,6 +265,9 @@ func (m *member) update(fn func(sp *vault.Space) error) error {
 			return err
 		}
 		if err := fn(sp); err != nil {
+			return err
+		}
+		if err := m.saveReached(sp); err != nil {
 			return err
 		}
 		if acct = wire.Marshal(m.acct); bytes.Equal(acct, m.kept) {
@@ -378,7 +389,7 @@ func (b bell) wait(ctx context.Context, d time.Duration) {
 }
 
 // changed tells the faces.
-func (m *member) changed(r dialogue.Room) { m.c.hub.publish(Change{m.id, r}) }
+func (m *member) changed(r dialogue.Room) { m.c.hub.publish(Change{Dialogue: m.id, Room: r}) }
 
 // StartOptions say what dialogue to start.
 type StartOptions struct {

@@ -259,6 +259,15 @@ func (m *member) remember(r dialogue.Room, x line) {
 	}
 }
 
+// changedLine takes a line that is not as it was when it was remembered.
+func (m *member) changedLine(r dialogue.Room, x line) {
+	for i := range m.recent[r] {
+		if m.recent[r][i].seq == x.seq {
+			m.recent[r][i] = x
+		}
+	}
+}
+
 // forgetRecent leaves nothing in memory: what follows is read from the vault.
 func (m *member) forgetRecent() {
 	for r := range m.recent {
@@ -306,6 +315,9 @@ func (m *member) shown(sp *vault.Space, r dialogue.Room, seq uint64, rec *record
 		msg.File = fileView(rec.File, n)
 	}
 	msg.ReplyTo = m.quote(sp, rec.ReplyTo)
+	for _, id := range rec.Missed {
+		msg.Missed = append(msg.Missed, m.nameOf(id))
+	}
 	return msg, nil
 }
 

@@ -52,7 +52,7 @@ func (m *member) holdOn(sp *vault.Space, place channel.Place, e dialogue.Entry) 
 	if !m.undecided() || e.Room != dialogue.Plenary {
 		return nil // side rooms' entries change nothing that charters tell
 	}
-	return m.putHeld(sp, place, wordless(e))
+	return m.putHeld(sp, place, 0, wordless(e))
 }
 
 // wordless leaves of a message only that its author was heard.
@@ -76,7 +76,7 @@ func (m *member) keepHeld(sp *vault.Space, held []heldEntry) error {
 		if e.Room != dialogue.Plenary {
 			continue
 		}
-		if err := m.putHeld(sp, h.place(), wordless(e)); err != nil {
+		if err := m.putHeld(sp, h.place(), 0, wordless(e)); err != nil {
 			return err
 		}
 	}

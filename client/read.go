@@ -122,6 +122,9 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 	if int(room) < maxRooms {
 		e.LastCommit = m.acct.Commits[room]
 	}
+	if !got.Own && got.Against == channel.Agrees && !m.awaitsCharter() {
+		m.hasRead(room, e.Author, got.Place, got.Seen)
+	}
 	switch {
 	case got.Own && own.it.Kind == itemCommit:
 		e.Author, e.Commit = m.acct.Me, &own.it.Commit.Content
@@ -230,6 +233,9 @@ func (m *member) commitEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry
 		to = m.welcomesGo(e.Commit.Adds)
 	}
 	if err := m.keep(sp, next, notes, got.Place, e); err != nil {
+		return err
+	}
+	if err := m.leaves(sp, got.Place, e); err != nil {
 		return err
 	}
 	return m.follow(sp, got, own, e, to)

@@ -466,6 +466,7 @@ func (m *member) enter(sp *vault.Space, group *mls.Group, p place) error {
 	for _, x := range group.Members() {
 		m.acct.Tree = append(m.acct.Tree, leaf{Seat: seatOf(x.Identity), Key: x.SignatureKey})
 	}
+	m.acct.Logs++
 	m.renewed(dialogue.Plenary)
 	m.changed(dialogue.Plenary)
 	return apply(sp, delta)

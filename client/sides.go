@@ -179,7 +179,7 @@ func (m *member) committed(sp *vault.Space, it *item, room dialogue.Room) error 
 }
 
 // welcomed joins a side room through a Welcome in the plenary.
-func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) error {
+func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome, place channel.Place) error {
 	a := &m.acct.Adding[b.Room]
 	if n.By == a.By && slices.ContainsFunc(a.Seats, func(id dialogue.SeatID) bool { return slices.Contains(b.Seats, id) }) {
 		m.acct.Commits[b.Room] = b.Last // what newcomers go by, all go by
@@ -211,6 +211,7 @@ func (m *member) welcomed(sp *vault.Space, n dialogue.Note, b dialogue.Welcome) 
 		}
 		m.acct.Commits[b.Room] = b.Last
 		m.renewed(b.Room)
+		m.allBeginAt(b.Room, m.members(b.Room), m.mark(place))
 		m.changed(b.Room)
 		return errors.Join(apply(sp, delta), sp.DeletePrefix([]byte(keySecrets)))
 	}

@@ -269,6 +269,7 @@ type Message struct {
 	Notice  *Notice
 	Readers []string // of a message that came back: who would read it now
 	Shown   []Reader // the same, for SendAgain
+	Missed  []string // of one's own: who lost touch with the room without having shown that it was read
 }
 
 // A MessageKind says what a line is.
@@ -348,4 +349,5 @@ type CardView struct {
 type Change struct {
 	Dialogue ID
 	Room     dialogue.Room
+	Older    bool // lines that were there before, too
 }

@@ -654,7 +654,8 @@ func fill(t *table, ruth, halden, mira, corin client.Seat) {
 	id, seq := first.ID, first.Seq
 	m := t.say(halden, 0, "That is a fair way to put it. For the high pastures it is the second week. I would be surprised if it were yours.", now.Add(-70*time.Minute))
 	m.ReplyTo = &client.Quote{ID: id, Seq: seq, Name: "Corin Vash", Text: "Since our last sitting the gauge at Talmer has fallen…"}
-	t.say(mira, 0, "Thank you for saying it here.", now.Add(-41*time.Minute))
+	m = t.say(mira, 0, "Thank you for saying it here.", now.Add(-41*time.Minute))
+	m.Missed = []string{"Prof. Anselm Oake", "Tamsin Drey"}
 	t.say(corin, 0, "شكراً. نبدأ من الأسبوع الثاني.", now.Add(-40*time.Minute))
 	m = t.say(ruth, 0, "The figures, as they were published.", now.Add(-37*time.Minute))
 	m.Kind, m.File = client.KindFile, &client.File{Name: "Talmer gauge, ten summers.pdf", Size: 1_800_000}

@@ -92,12 +92,13 @@ func (a *App) stream(q *request, f pageFunc) (result, error) {
 	s := newStreamer(q.w)
 	follow := func() error { return a.follow(q, f, s) }
 	var around func() error
+	var room *roomStream
 	if q.Pattern == "GET /d/{id}/r/{room}" {
-		r, err := a.newRoomStream(q, s)
-		if err != nil {
+		var err error
+		if room, err = a.newRoomStream(q, s); err != nil {
 			return failed(err)
 		}
-		follow, around = r.lines, r.around
+		follow, around = room.lines, room.around
 	}
 	if follow() != nil || around != nil && around() != nil {
 		return done()
@@ -131,6 +132,7 @@ func (a *App) stream(q *request, f pageFunc) (result, error) {
 				return done()
 			}
 			if around != nil {
+				room.older = room.older || c.Older && c.Room == room.room()
 				later.Reset(aroundAfter)
 			}
 		case <-later.C:

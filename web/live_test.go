@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -134,6 +135,51 @@ func TestRoomStream(t *testing.T) {
 	o.d.with(id, func(x *table) error { x.Rooms[1].Unread = 7; return nil })
 	if e = until(t, events, "put", "places"); strings.Contains(e.HTML, "Among us.") {
 		t.Error("another room's words came")
+	}
+}
+
+// TestRoomStreamMissed: whom a line that stands there already may not have
+// reached comes to it, and once.
+func TestRoomStreamMissed(t *testing.T) {
+	_, o, v := openedApp(t)
+	id := client.ID("0a1b2c3d")
+	missed := func(text string, names ...string) (event string) {
+		t.Helper()
+		o.d.with(id, func(x *table) error {
+			i := slices.IndexFunc(x.lines, func(m client.Message) bool { return m.Text == text })
+			x.lines[i].Missed = append(x.lines[i].Missed, names...)
+			event = x.lines[i].ID.String()
+			o.d.publish(client.Change{Dialogue: id, Older: true})
+			return nil
+		})
+		return event
+	}
+	before := missed("Thank you for saying it here.")
+	if page := v.get(orvaPath + "/r/0").Body.String(); !has(page, "May not have reached Prof. Anselm Oake and Tamsin Drey, who lost touch with the room.") {
+		t.Error("the page does not say whom a message may not have reached")
+	}
+	events := listen(t, v, orvaPath+"/r/0?after="+itoa(int(o.d.list[0].seq)))
+	if e := until(t, events, "put", "state-"+before); !strings.Contains(e.HTML, "In the room") || !strings.Contains(e.HTML, "Tamsin Drey") {
+		t.Errorf("the stream put %q", e.HTML)
+	}
+	if _, err := o.d.Say(t.Context(), id, client.Draft{Text: "Let us."}); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.d.deliver(id); err != nil {
+		t.Fatal(err)
+	}
+	until(t, events, "add", "talk")
+	event := missed("Let us.", "Corin Vash")
+	for e := range events {
+		switch {
+		case e.ID == "state-"+before:
+			t.Error("a line that did not change came again")
+		case e.ID != "state-"+event:
+			continue
+		case !strings.Contains(e.HTML, "May not have reached Corin Vash, who lost touch"):
+			t.Errorf("the stream put %q", e.HTML)
+		}
+		return
 	}
 }
 

@@ -80,6 +80,7 @@ type line struct {
 	File         fileLine
 	Back         string // who would read it now
 	Shown        string // the same, a field of the form
+	Missed       string // that, and whom, it may not have reached
 	Held         bool   // it waits until words were compared
 }
 
@@ -300,7 +301,16 @@ func (b *lineMaker) line(m client.Message) line {
 	if m.State == client.StateBack {
 		l.Back, l.Shown = b.w.List(m.Readers), readersField(m.Shown)
 	}
+	l.Missed = b.missed(m)
 	return l
+}
+
+// missed says whom a line may not have reached.
+func (b *lineMaker) missed(m client.Message) string {
+	if len(m.Missed) == 0 {
+		return ""
+	}
+	return b.w.T("state.missed", "n", len(m.Missed), "names", b.w.List(m.Missed))
 }
 
 // as says what somebody sits as, after the side's name.
@@ -347,6 +357,7 @@ type roomStream struct {
 	after uint64
 	day   string
 	open  map[dialogue.EventID]string // files not here yet, with the version shown
+	older bool                        // lines that were shown are to be looked at again
 }
 
 func (a *App) newRoomStream(q *request, s *streamer) (*roomStream, error) {
@@ -361,7 +372,7 @@ func (a *App) newRoomStream(q *request, s *streamer) (*roomStream, error) {
 	if err != nil {
 		after = 0
 	}
-	t := &roomStream{a: a, q: q, s: s, after: after, open: map[dialogue.EventID]string{}}
+	t := &roomStream{a: a, q: q, s: s, after: after, open: map[dialogue.EventID]string{}, older: true}
 	if after > 0 { // the day of the last line, so that it is not named again
 		last, err := q.o.Messages(client.ID(q.PathValue("id")), client.Query{Room: t.room(), Before: after + 1, Limit: 1})
 		if err == nil && len(last) > 0 {
@@ -425,6 +436,9 @@ func (t *roomStream) around() error {
 	if err := t.files(d, r.Room, b); err != nil {
 		return err
 	}
+	if err := t.missed(d, r.Room, b); err != nil {
+		return err
+	}
 	m := t.a.roomHead(d, r, b.w)
 	if m.CanWrite && t.q.URL.Query().Get("closed") != "" { // the page has nowhere to write yet, so nothing is lost
 		t.s.send("go", "", update{To: t.a.guard.base + t.q.URL.Path})
@@ -479,6 +493,34 @@ func (t *roomStream) files(d client.Dialogue, room dialogue.Room, b *lineMaker) 
 		}
 		if m.File.Here {
 			delete(t.open, m.ID)
+		}
+	}
+	return nil
+}
+
+// missed sends whom lines of one's own may not have reached. It looks at the
+// lines of a page, and only where some changed.
+func (t *roomStream) missed(d client.Dialogue, room dialogue.Room, b *lineMaker) error {
+	if !t.older {
+		return nil
+	}
+	t.older = false
+	list, err := t.q.o.Messages(d.ID, client.Query{Room: room, Limit: pageOfTalk})
+	if err != nil {
+		return err
+	}
+	set := t.a.pages.set("room", b.w)
+	for _, m := range list {
+		if len(m.Missed) == 0 {
+			continue
+		}
+		put, err := renderBlock(set, "in-room", b.missed(m))
+		if err != nil {
+			return err
+		}
+		put.ID = "state-" + m.ID.String()
+		if err := t.s.put(put); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -9,6 +9,6 @@
 //
 // Who changes a line that a mutant takes out gets told so by TestMutants, and
 // adapts the tables: dialogue_test.go, client_test.go, crypto_test.go (mls and
-// channel), keep_test.go (vault and relay). Who makes a rule adds its mutant.
+// channel), keep_test.go (vault and relay), reach_test.go. Who makes a rule adds its mutant.
 // It has no code of its own.
 package mutants

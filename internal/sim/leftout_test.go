@@ -39,6 +39,47 @@ func TestLeftOut(t *testing.T) {
 	})
 }
 
+// TestMayNotHaveReached: who was left out while it was away may have missed what
+// was said until it was back; its authors are told, and nobody else is named.
+func TestMayNotHaveReached(t *testing.T) {
+	play(t, 46, func(w *World) {
+		ruth, halden, corin := table(w)
+		mira := w.Invite(ruth, 1, "Mira")
+		for _, p := range []*Person{ruth, halden, mira} {
+			p.say(0, p.Name+" is here.")
+			w.Until("Corin reads "+p.Name, func() bool { return slices.Contains(corin.said(0), p.Name+": "+p.Name+" is here.") })
+		}
+		corin.say(0, "So I see.")
+		w.Until("Ruth reads it", func() bool { return slices.Contains(ruth.said(0), "Corin: So I see.") })
+		back := corin.away()
+		ruth.garble(dialogue.Plenary, corin)
+		if err := ruth.Remove(t.Context(), ruth.ID(), mira.Dialogue().Me.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.Until("Mira is removed", func() bool { return halden.Seat("Mira").Status == dialogue.Removed })
+		halden.say(0, "Meanwhile.")
+		w.Until("Ruth reads it", func() bool { return slices.Contains(ruth.said(0), "Halden: Meanwhile.") })
+		back()
+		w.Until("Corin has been left out", func() bool { return len(halden.notices(dialogue.NoteReturned)) == 1 })
+		w.standing(corin, client.StandingIn)
+		for _, p := range []*Person{ruth, halden} {
+			p.Crash()
+			p.say(0, "Welcome back.")
+			w.Until("Corin reads "+p.Name, func() bool { return slices.Contains(corin.said(0), p.Name+": Welcome back.") })
+		}
+		if slices.Contains(corin.said(0), "Halden: Meanwhile.") {
+			t.Error("Corin has read it")
+		}
+		for _, p := range w.People {
+			for _, m := range p.lines(0) {
+				if missed := m.Mine && m.Text == "Meanwhile."; missed != slices.Equal(m.Missed, []string{"Corin"}) || !missed && len(m.Missed) > 0 {
+					t.Errorf("%s sees %q of %s, which may not have reached %q", p.Name, m.Text, m.Name, m.Missed)
+				}
+			}
+		}
+	})
+}
+
 // TestLostSideRoom: who can't follow its side room is let in again there.
 func TestLostSideRoom(t *testing.T) {
 	play(t, 43, func(w *World) {
