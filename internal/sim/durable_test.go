@@ -267,7 +267,9 @@ func (s *story) play() {
 	s.corin.end()
 	s.corin.putBack(kept)
 	s.corin.Restart()
-	s.until("Corin is back", time.Second, func() bool { return len(s.halden.notices(dialogue.NoteReturned)) > 0 && s.corin.Dialogue().Standing == client.StandingIn })
+	s.until("Corin is back", time.Second, func() bool {
+		return len(s.halden.notices(dialogue.NoteReturned)) > 0 && s.corin.Dialogue().Standing == client.StandingIn
+	})
 	s.says(s.corin, "Five.")
 
 	s.until("Halden is removed", time.Second, func() bool {
