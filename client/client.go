@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"parley/channel"
 	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/mls"
@@ -35,6 +36,17 @@ type Options struct {
 	// Made, where a simulation sets it, is told of every step of a ratchet and
 	// of the cell that it made, by their hashes. It must return at once.
 	Made func(step, cell [32]byte)
+
+	// Read, where a simulation sets it, is told of every note that this client
+	// takes of the log. It must return at once.
+	Read func(Passage)
+}
+
+// A Passage is where a client took a note of the log.
+type Passage struct {
+	Note  dialogue.Note
+	Place channel.Place
+	Stay  string // in which the client was then; see member.stay
 }
 
 func (o Options) filled() Options {

@@ -324,6 +324,12 @@ func (m *member) me() *dialogue.Seat {
 	return m.state.Seat(m.acct.Me)
 }
 
+// stay tells one's stays in the room, from one coming in to one's going, from
+// each other.
+func (m *member) stay() string {
+	return fmt.Sprintf("%x %d %x", m.acct.Group, m.acct.Base, m.acct.Place.Tag)
+}
+
 // members lists who is in a room, by its tree.
 func (m *member) members(r dialogue.Room) []dialogue.SeatID {
 	var l []dialogue.SeatID

@@ -335,6 +335,9 @@ type Insight struct {
 	Key           string // of the member, as the plenary knows it
 	Doubt         bool   // it may leave again, because of a past that nobody confirmed
 	Quiet         bool   // nothing of the member's own is on its way
+	Stay          string // the member's, in the room
+	Base          uint64 // the epoch with which it began
+	Side          bool   // the member is in its side room
 }
 
 // Insight is a client's, on its only dialogue; false while it is not in the
@@ -349,7 +352,9 @@ func (c *Client) Insight() (Insight, bool) {
 	if m.seated() != nil || m.awaitsCharter() {
 		return Insight{}, false
 	}
+	me := m.me()
 	return Insight{
+		Stay: m.stay(), Base: m.acct.Base, Side: me != nil && me.Side != 0 && m.log.In(channel.Room(m.myRoom())),
 		Place: m.log.Here(), Authenticator: string(m.log.Authenticator()), Skeleton: m.state.Digest(),
 		Key: string(m.log.SignatureKey(channel.Plenary)), Doubt: m.inDoubt(), Quiet: len(m.out) == 0,
 	}, true

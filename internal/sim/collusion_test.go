@@ -51,9 +51,7 @@ func (d *plot) collude(l *liar, steps int) {
 		case n < 8:
 			d.speak(fmt.Sprint(i))
 		case n < 14:
-			if d.how.move != nil {
-				d.how.move(d)
-			}
+			d.move()
 		case n == 14 && d.invited < 2:
 			d.invite()
 		case n < 17:

@@ -17,12 +17,13 @@ import (
 func (d *plot) look() {
 	d.T.Helper()
 	for p := range d.sights() {
-		if len(p.x.Charters) > 0 || len(p.x.Unconfirmed) > 0 {
-			continue // nobody can say yet what is right there
-		}
 		x, ok := p.Insight()
 		if !ok {
 			continue
+		}
+		d.stays.see(p.Person, x)
+		if len(p.x.Charters) > 0 || len(p.x.Unconfirmed) > 0 {
+			continue // nobody can say yet what is right there
 		}
 		key := fmt.Sprint(x.Place.Epoch, x.Place.Part, x.Place.Position)
 		if !x.Place.Known {
@@ -87,6 +88,20 @@ func (d *plot) audience() {
 				}
 				if !slices.Equal(common, other) {
 					d.T.Errorf("room %d: %s and %s read in another order:\n%.20q\n%.20q", r, p.Name, q.Name, common, other)
+				}
+			}
+			for _, m := range p.lines(r) {
+				x, ok := d.stays.where(p, m.ID)
+				if m.State != client.StateRoom || !m.Mine {
+					continue
+				}
+				if !ok {
+					d.T.Errorf("%s shows %.40q, which it never read", p.Name, m.Text)
+				}
+				for _, q := range honest {
+					if (r == 0 || q.Dialogue().Me.Side == r.Side()) && d.stays.hasRead(q, p, x) && !slices.Contains(heard[r][q], m.Text) {
+						d.T.Errorf("room %d: %s does not see what %s said in its presence: %.40q", r, q.Name, p.Name, m.Text)
+					}
 				}
 			}
 		}
