@@ -27,6 +27,7 @@ type Rogue struct {
 	mu    sync.Mutex
 	loot  []*channel.Loot        // of others' cells
 	aside map[dialogue.Hash]bool // key packages that it let in to rooms of its own
+	letIn []letIn                // whom others were seen to let in
 	later []func(context.Context) error
 }
 

@@ -219,10 +219,18 @@ func (m *member) boxesToDestroy() (loose *relay.Box, boxes []*relay.Box, err err
 	return live.Box(t.Retention, 0), boxes, err
 }
 
-// Mislead puts false witnesses beside others' Welcomes.
+// Mislead puts false witnesses beside others' Welcomes, of seats that use their
+// cards, and of the latest that came in.
 func (r *Rogue) Mislead(seats ...dialogue.SeatID) error {
 	return r.act(func(m *member, sp *vault.Space) error {
-		l := slices.Clone(m.acct.LetIn)
+		r.mu.Lock()
+		for _, x := range m.acct.LetIn {
+			if !slices.ContainsFunc(r.letIn, func(y letIn) bool { return y.Package == x.Package }) {
+				r.letIn = append(r.letIn[max(0, len(r.letIn)-maxLetIn):], x)
+			}
+		}
+		l := slices.Clone(r.letIn)
+		r.mu.Unlock()
 		for _, id := range seats {
 			if x := m.state.Seat(id); x != nil && x.Box != (dialogue.Key{}) {
 				l = append(l, letIn{Seat: id, Package: x.Package, Beside: inCardBox(x.Box), Epoch: x.Cards})
