@@ -356,6 +356,7 @@ func (m *member) awaitDoor(ctx context.Context, wait time.Duration) error {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m.mu.Lock()
+	m.readAgain()
 	m.endWait = cancel
 	door := m.acct.Door
 	m.mu.Unlock()

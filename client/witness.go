@@ -347,7 +347,7 @@ func (m *member) leavePlaceFor(sp *vault.Space, heed heeded) error {
 			return err
 		}
 	}
-	m.witnesses, m.passedOver = nil, false
+	m.witnesses, m.passedOver, m.heededMore = nil, false, false
 	return nil
 }
 
@@ -502,8 +502,21 @@ func (m *member) sawHeeded(content []byte) error {
 		return o.Witness.Author == s.Witness.Author && o.Witness.Package == s.Witness.Package
 	})
 	m.witnesses = append(m.witnesses[max(0, len(m.witnesses)-maxWitnesses+1):], s)
-	if m.passedOver {
-		m.door, m.passedOver = nil, false
+	if m.heededMore = true; m.door != nil {
+		m.doorCells = m.door.cells()
 	}
 	return nil
+}
+
+// readAgain has the door read from its beginning where a Welcome was passed over
+// and a witness came since. Whoever makes witnesses that one heeds can make them
+// without end, so that is at most once a minute, and so many cells a minute. m.mu
+// is held.
+func (m *member) readAgain() {
+	now := m.c.opt.Now()
+	if !m.passedOver || !m.heededMore || now.Before(m.doorAgain) {
+		return
+	}
+	m.door, m.passedOver, m.heededMore = nil, false, false
+	m.doorAgain = now.Add(time.Duration(1+m.doorCells/besideCells) * time.Minute)
 }

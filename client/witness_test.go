@@ -337,6 +337,45 @@ func TestCardIsHeededForADay(t *testing.T) {
 	}
 }
 
+// TestDoorIsReadAgainSlowly: witnesses that one heeds, of which each takes the
+// other's place, have the door read again once a minute, and not as fast as the
+// relay gives it.
+func TestDoorIsReadAgainSlowly(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.sync(ruth, halden, corin)
+	card := x.made(ruth, corin).signer()
+	key := ed25519.NewKeyFromSeed(ruth.acct.Witness)
+	x.saysWith(ruth, corin, key, card, nil)
+	x.sync(corin)
+	if corin.log != nil {
+		t.Fatal("Corin does not leave")
+	}
+	welcome := x.welcome(halden, corin, corin.acct.Group)
+	p := corin.acct.Away.Posts[len(corin.acct.Away.Posts)-1]
+	reads := func() *parcelBox {
+		t.Helper()
+		if err := errors.Join(corin.returnWith(welcome), corin.awaitDoor(context.Background(), 0)); err != nil || !corin.passedOver && !corin.heededMore {
+			t.Fatal("the Welcome is not passed over: ", err)
+		}
+		return corin.door
+	}
+	for i := range byte(2) {
+		w := dialogue.Witness{Author: ruth.acct.Me, Package: p.pkg(), Group: []byte{i}, Tag: make([]byte, 48)}
+		x.puts(ruth, atDoor(corin.acct.Door), w.Sign(key, card))
+	}
+	reads()
+	again := reads()
+	if reads() != again {
+		t.Error("it is read again at once")
+	}
+	x.pass(2 * time.Minute)
+	if reads() == again {
+		t.Error("it is not read again")
+	}
+}
+
 // TestWitnessesThatDoNotCount: of another key package, by another's key, of a
 // seat that one does not know, by oneself, or that says the same.
 func TestWitnessesThatDoNotCount(t *testing.T) {
