@@ -153,7 +153,7 @@ func (d *plot) shutOut(l *liar) bool {
 			done = append(done, p)
 			text := p.Name + " after"
 			p.say(0, text)
-			d.said[text] = line{p.Name, 0}
+			d.said[saying{0, text}] = p.Name
 		}
 	}
 	for _, v := range l.views {

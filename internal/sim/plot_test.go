@@ -25,7 +25,7 @@ type plot struct {
 	guests
 	anew    map[string]bool   // who may say once more what was said
 	made    map[string]string // by name: cards of the rogue's
-	said    map[string]line   // by text: what honest people said
+	said    map[saying]string // who, of the honest, said what
 	dates   map[string]client.Insight
 	victims []*Person                  // of who began
 	filled  bool                       // a box, by the rogue
@@ -33,10 +33,10 @@ type plot struct {
 	stays   *stays
 }
 
-// A line is something that somebody honest said.
-type line struct {
-	who  string
+// A saying is something that was said in a room.
+type saying struct {
 	room dialogue.Room
+	text string
 }
 
 // A role is who the rogue is.
@@ -56,7 +56,7 @@ var roles = []role{asConvenor, asHead, asOnly, asMember}
 func conspire(w *World, how *strategy, as role) *plot {
 	d := &plot{
 		World: w, how: how, guests: guests{cards: map[string]string{}}, made: map[string]string{}, anew: map[string]bool{},
-		said: map[string]line{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}, stays: newStays(),
+		said: map[saying]string{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}, stays: newStays(),
 	}
 	w.read = d.stays.read
 	ruth, halden, corin := table(w)
@@ -204,7 +204,7 @@ func (d *plot) speakAs(p *Person, mark string) {
 		text += strings.Repeat(".", 5000*(1+d.Rand.IntN(3)))
 	}
 	if _, err := p.Say(context.Background(), p.ID(), client.Draft{Room: r, Text: text}); err == nil {
-		d.said[text] = line{p.Name, r}
+		d.said[saying{r, text}] = p.Name
 	}
 }
 

@@ -77,12 +77,12 @@ func (d *plot) audience() {
 				theirs := heard[r][q]
 				var common, other []string
 				for _, t := range mine {
-					if slices.Contains(theirs, t) && !d.anew[d.said[t].who] {
+					if slices.Contains(theirs, t) && !d.anew[d.said[saying{r, t}]] {
 						common = append(common, t)
 					}
 				}
 				for _, t := range theirs {
-					if slices.Contains(mine, t) && !d.anew[d.said[t].who] {
+					if slices.Contains(mine, t) && !d.anew[d.said[saying{r, t}]] {
 						other = append(other, t)
 					}
 				}
@@ -115,7 +115,7 @@ func (d *plot) heard(p *Person, r dialogue.Room) (l []string) {
 		if m.State != client.StateRoom || m.Name == d.rogue.Name {
 			continue
 		}
-		if said, ok := d.said[m.Text]; !ok || said.who != m.Name || said.room != r {
+		if d.said[saying{r, m.Text}] != m.Name {
 			d.T.Errorf("%s is shown in room %d that %s said %.40q", p.Name, r, m.Name, m.Text)
 		}
 		l = append(l, m.Text)
@@ -172,6 +172,7 @@ func (d *plot) getOn() {
 		return d.together() && (d.how.cards || len(d.cards) == 0)
 	})
 	d.everybodySpeaks("before")
+	d.sidesSpeak("before")
 
 	d.settle("somebody can invite", func() bool {
 		return slices.ContainsFunc(d.seated(), func(p *Person) bool {
@@ -204,6 +205,7 @@ func (d *plot) getOn() {
 	}
 	d.settle(guest.Name+" is seated at last", seated)
 	d.everybodySpeaks("after")
+	d.sidesSpeak("after")
 	if len(d.rogue.Dialogues()) == 1 {
 		for r := range dialogue.Room(3) {
 			for _, text := range d.rogue.said(r) {
@@ -269,25 +271,56 @@ func (d *plot) empty(party string) bool {
 // everybodySpeaks: everybody honest says something, and everybody honest reads it.
 func (d *plot) everybodySpeaks(when string) {
 	d.T.Helper()
-	speakers := d.seated()
-	for _, p := range speakers {
-		text := p.Name + " " + when
-		p.say(0, text)
-		d.said[text] = line{p.Name, 0}
+	d.speakIn(dialogue.Plenary, d.seated(), when)
+}
+
+// sidesSpeak: so it is in side rooms, whatever a rogue of that side did there.
+func (d *plot) sidesSpeak(when string) {
+	d.T.Helper()
+	for r := dialogue.Room(1); r < 3; r++ {
+		var l []*Person
+		for s := range d.sights() {
+			if s.x.Me.Side == r.Side() {
+				l = append(l, s.Person)
+			}
+		}
+		if len(l) > 0 && !d.alone(l, r) {
+			d.speakIn(r, l, when)
+		}
 	}
+}
+
+// alone: who is honest has nobody in the side room but the rogue. If that lets
+// in nobody, there is no room, and nothing to be heard.
+func (d *plot) alone(l []*Person, r dialogue.Room) bool {
+	return len(l) == 1 && d.sideOfRogue() == r.Side() && d.rogueSeat().Status == dialogue.In
+}
+
+// speakIn: people say something in a room once they can, and all of them read it.
+func (d *plot) speakIn(r dialogue.Room, people []*Person, when string) {
+	d.T.Helper()
 	var last string
 	d.T.Cleanup(func() {
 		if last != "" {
 			d.T.Log(last)
 		}
 	})
-	d.settle("everybody reads what is said "+when, func() bool {
+	toSpeak := slices.Clone(people)
+	d.settle(fmt.Sprintf("room %d reads what is said %s", r, when), func() bool {
 		last = ""
-		for _, p := range speakers {
-			read := p.said(0)
-			for _, q := range speakers {
+		toSpeak = slices.DeleteFunc(toSpeak, func(p *Person) bool {
+			text := p.Name + " " + when
+			_, err := p.Say(context.Background(), p.ID(), client.Draft{Room: r, Text: text})
+			if err == nil {
+				d.said[saying{r, text}] = p.Name
+			}
+			return err == nil
+		})
+		for _, p := range people {
+			read := p.said(r)
+			for _, q := range people {
 				if !slices.Contains(read, q.Name+": "+q.Name+" "+when) {
-					last = fmt.Sprintf("%s has not read what %s said %s", p.Name, q.Name, when)
+					last = fmt.Sprintf("in room %d %s has not read what %s said %s", r, p.Name, q.Name, when)
 					return false
 				}
 			}
