@@ -343,6 +343,7 @@ type Insight struct {
 	Key           string // of the member, as the plenary knows it
 	Doubt         bool   // it may leave again, because of a past that nobody confirmed
 	Quiet         bool   // nothing of the member's own is on its way
+	Group         string // id of the plenary's: a room that was founded again is another
 	Stay          string // the member's, in the room
 	Base          uint64 // the epoch with which it began
 	Side          bool   // the member is in its side room
@@ -362,7 +363,7 @@ func (c *Client) Insight() (Insight, bool) {
 	}
 	me := m.me()
 	return Insight{
-		Stay: m.stay(), Base: m.acct.Base, Side: me != nil && me.Side != 0 && m.log.In(channel.Room(m.myRoom())),
+		Group: string(m.log.Group(channel.Plenary)), Stay: m.stay(), Base: m.acct.Base, Side: me != nil && me.Side != 0 && m.log.In(channel.Room(m.myRoom())),
 		Place: m.log.Here(), Authenticator: string(m.log.Authenticator()), Skeleton: m.state.Digest(),
 		Key: string(m.log.SignatureKey(channel.Plenary)), Doubt: m.inDoubt(), Quiet: len(m.out) == 0,
 	}, true

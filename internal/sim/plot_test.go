@@ -140,7 +140,7 @@ func (d *plot) tangle(steps int) {
 			d.speak(fmt.Sprint(i))
 		case n < 13:
 			d.move()
-		case n < 15 && d.invited < 2:
+		case n < 15 && d.invited < 2 && !d.how.founds:
 			d.invite()
 		case n < 19:
 			d.People[d.Rand.IntN(len(d.People))].Crash()
@@ -240,9 +240,32 @@ func (d *plot) people() {
 				p.Return(ctx, p.ID()) // the words were others
 			}
 		}
+		d.foundAgain(p, x)
 		for _, c := range x.Charters {
 			if c.Told && !slices.Contains(c.Parties, d.partyOfRogue()) {
 				p.ChooseCharter(p.ID(), c.Party)
+			}
+		}
+	}
+}
+
+// foundAgain has somebody who lost the room by the rogue found it again, once all
+// have lost it, and the others go there after they heard the words.
+func (d *plot) foundAgain(p *Person, x client.Dialogue) {
+	ctx := context.Background()
+	if l := x.Lost; l != nil && l.MayFound && len(x.Foundings) == 0 && len(d.seated()) == 0 {
+		p.FoundAgain(ctx, p.ID()) // who can't reach the others yet does so later
+	}
+	for _, f := range x.Foundings {
+		if f.Taken || f.Founder.Name == d.rogue.Name {
+			continue
+		}
+		for _, q := range d.honest() {
+			if q.Name != f.Founder.Name {
+				continue
+			}
+			if words, err := q.FoundingWords(ctx, q.ID(), f.Founder.ID); err == nil {
+				p.AcceptFounding(ctx, p.ID(), f.Founder.ID, words[len(words)-1])
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"parley/client"
 	"parley/dialogue"
@@ -25,7 +26,7 @@ func (d *plot) look() {
 		if len(p.x.Charters) > 0 || len(p.x.Unconfirmed) > 0 {
 			continue // nobody can say yet what is right there
 		}
-		key := fmt.Sprint(x.Place.Epoch, x.Place.Part, x.Place.Position)
+		key := fmt.Sprintf("%x %d %d %d", x.Group, x.Place.Epoch, x.Place.Part, x.Place.Position)
 		if !x.Place.Known {
 			x.Place.Chain, x.Place.Known = client.Insight{}.Place.Chain, false
 		}
@@ -174,19 +175,25 @@ func (d *plot) getOn() {
 	d.everybodySpeaks("before")
 	d.sidesSpeak("before")
 
-	d.settle("somebody can invite", func() bool {
-		return slices.ContainsFunc(d.seated(), func(p *Person) bool {
-			return d.inviteTo(p, 1) != "" || d.inviteTo(p, 2) != ""
-		})
-	})
-	guest := d.People[len(d.People)-1]
+	var guest *Person
 	seated := func() bool {
 		x, ok := guest.sees()
 		return ok && x.Standing == client.StandingIn && len(x.Charters) == 0 && d.together()
 	}
-	d.settle(guest.Name+" is seated", func() bool { return seated() || d.vetoes(guest) })
-	d.everybodySpeaks("with " + guest.Name)
-
+	comes := func() {
+		d.settle("somebody can invite", func() bool {
+			return slices.ContainsFunc(d.seated(), func(p *Person) bool {
+				return d.inviteTo(p, 1) != "" || d.inviteTo(p, 2) != ""
+			})
+		})
+		guest = d.People[len(d.People)-1]
+		d.settle(guest.Name+" is seated", func() bool { return seated() || d.vetoes(guest) })
+		d.everybodySpeaks("with " + guest.Name)
+	}
+	if !d.how.founds {
+		comes()
+	}
+	kept := d.rogue.copyKept()
 	d.settle(d.rogue.Name+" is removed", func() bool {
 		gone := true
 		for _, p := range d.seated() {
@@ -198,6 +205,9 @@ func (d *plot) getOn() {
 		}
 		return gone
 	})
+	if d.how.founds {
+		comes()
+	}
 	if d.vetoes(guest) && d.empty(d.partyOfRogue()) { // that side has to agree, so it needs a seat first
 		d.settle("somebody can invite for "+d.rogue.Name, func() bool {
 			return slices.ContainsFunc(d.seated(), func(p *Person) bool { return d.inviteTo(p, d.sideOfRogue()) != "" })
@@ -206,15 +216,73 @@ func (d *plot) getOn() {
 	d.settle(guest.Name+" is seated at last", seated)
 	d.everybodySpeaks("after")
 	d.sidesSpeak("after")
-	if len(d.rogue.Dialogues()) == 1 {
-		for r := range dialogue.Room(3) {
-			for _, text := range d.rogue.said(r) {
-				if strings.HasSuffix(text, " after") {
-					d.T.Errorf("who was removed reads %q", text)
-				}
+	d.readsNothing(" after")
+	d.haunt(kept)
+}
+
+// readsNothing: the rogue, who was removed, reads nothing that ends so.
+func (d *plot) readsNothing(when string) {
+	d.T.Helper()
+	if len(d.rogue.Dialogues()) != 1 {
+		return
+	}
+	for r := range dialogue.Room(3) {
+		for _, text := range d.rogue.said(r) {
+			if strings.HasSuffix(text, when) {
+				d.T.Errorf("who was removed reads %q", text)
 			}
 		}
 	}
+}
+
+// haunt: who was removed goes on with all that it had before, a copy of its vault
+// and every box and door that it knew. It stays in the epoch that it was in, or
+// reads everything once more. Nothing follows for the others, and it reads nothing.
+func (d *plot) haunt(kept string) {
+	d.T.Helper()
+	if kept == "" {
+		return
+	}
+	for _, deaf := range []bool{true, false} {
+		d.rogue.end()
+		d.rogue.putBack(kept)
+		d.rogue.ways.Deaf = deaf
+		d.rogue.Restart()
+		for i := range 12 {
+			d.ghost(i)
+			d.people()
+			time.Sleep(2 * time.Second)
+			d.look()
+		}
+		when := fmt.Sprint("haunted ", deaf)
+		d.everybodySpeaks(when)
+		d.readsNothing(when)
+	}
+	for _, p := range d.seated() {
+		if s := p.Seat(d.rogue.Name); s.Status != dialogue.Removed {
+			d.T.Errorf("%s sees who was removed as %d", p.Name, s.Status)
+		}
+	}
+}
+
+// ghost is a move of who was removed. Most fail: it is not in the room.
+func (d *plot) ghost(i int) {
+	ctx, m := context.Background(), d.rogue.moves()
+	switch i % 6 {
+	case 0:
+		m.Nonsense(ctx, dialogue.Plenary)
+	case 1:
+		m.Put(dialogue.Plenary, dialogue.KindSay, dialogue.Say{Text: "Still here."})
+	case 2:
+		m.Commit(dialogue.Plenary)
+	case 3:
+		m.Destroy(ctx)
+	case 4:
+		m.Accuse(d.somebody())
+	case 5:
+		m.Mislead(d.somebody())
+	}
+	d.move()
 }
 
 // together: the honest who sit are at one place. An older copy of a vault may not

@@ -37,6 +37,16 @@ func (r *rogue) with(c *client.Client) *client.Rogue {
 	return x
 }
 
+// copyKept keeps a copy of the rogue's vault, if it is in the room.
+func (r *rogue) copyKept() (dir string) {
+	r.end()
+	if _, in := r.Insight(); in {
+		dir = r.keepVault()
+	}
+	r.Restart()
+	return dir
+}
+
 // moves are the rogue's as it runs now.
 func (r *rogue) moves() *client.Rogue {
 	r.W.Until(r.Name+" runs", func() bool {
