@@ -84,7 +84,7 @@ var ofRogues = []mutant{
 	{"§6 it waits for as many parties as it left by", "client/witness.go",
 		">= int(h.Need)", ">= 1", unit("client", "TestLiarIsNotHeededAlone")},
 	{"§6 who left by the card's maker heeds the card alone", "client/witness.go",
-		"heeded{Card: p.Card})", "heeded{Card: p.Card, Seats: []dialogue.SeatID{w.Author}, Need: 1})", unit("client", "TestFalseKeysAreNotHeeded")},
+		"heeded{Card: p.Card, Until: p.Until})", "heeded{Card: p.Card, Seats: []dialogue.SeatID{w.Author}, Need: 1})", unit("client", "TestFalseKeysAreNotHeeded")},
 	{"§6 a witness by a card is its maker's", "client/witness.go",
 		"by = me.By // whatever", "_ = me.By // whatever", unit("client", "TestCardNamesItsMaker")},
 	{"§6 who is contradicted witnesses all the same", "client/witness.go",

@@ -303,6 +303,9 @@ func (d *plot) settle(what string, ok func() bool) {
 				d.move()
 			}
 			d.people()
+			if d.T.Failed() {
+				d.T.FailNow()
+			}
 			if ok() {
 				return
 			}

@@ -172,6 +172,7 @@ func (d *plot) getOn() {
 		}
 		return d.together() && (d.how.cards || len(d.cards) == 0)
 	})
+	d.audience()
 	d.everybodySpeaks("before")
 	d.sidesSpeak("before")
 
@@ -246,7 +247,7 @@ func (d *plot) haunt(kept string) {
 	for _, deaf := range []bool{true, false} {
 		d.rogue.end()
 		d.rogue.putBack(kept)
-		d.rogue.ways.Deaf = deaf
+		d.rogue.ghost, d.rogue.ways.Deaf = true, deaf
 		d.rogue.Restart()
 		for i := range 12 {
 			d.ghost(i)

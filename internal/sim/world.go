@@ -118,6 +118,7 @@ type Person struct {
 
 	drive func(context.Context, *client.Client) // runs the person's clients; Client.Run
 	clock time.Duration                         // by how much the person's computer is ahead
+	ghost bool                                  // an older copy runs on, whose steps may repeat
 
 	dir    string
 	net    atomic.Pointer[network]
@@ -151,7 +152,11 @@ func (p *Person) options() client.Options {
 			p.W.read(p, x)
 		}
 	}
-	return client.Options{Dir: p.dir, Now: now, Made: p.W.steps.made, Read: read, Dial: func(a relay.Address) (*relay.Client, error) {
+	made := p.W.steps.made
+	if p.ghost {
+		made = nil
+	}
+	return client.Options{Dir: p.dir, Now: now, Made: made, Read: read, Dial: func(a relay.Address) (*relay.Client, error) {
 		return relay.NewClient(a, relay.WithDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 			return p.net.Load().dial(ctx, network, address)
 		}))
