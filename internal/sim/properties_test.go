@@ -23,6 +23,9 @@ func (d *plot) look() {
 			continue
 		}
 		d.stays.see(p.Person, x)
+		if p.x.Stopped {
+			d.T.Errorf("one seat stops %s from writing", p.Name)
+		}
 		if len(p.x.Charters) > 0 || len(p.x.Unconfirmed) > 0 {
 			continue // nobody can say yet what is right there
 		}
