@@ -18,8 +18,6 @@ var ofSimulation = []mutant{
 		"if !a.verify(g.suite, leaf.signatureKey, g.encodedContext) {\n\t\treturn nil, nil,", "if false {\n\t\treturn nil, nil,", played("others' generations", "head")},
 	{"§3 one seat's contradiction stops nobody", "client/doubt.go",
 		"len(x.Against) < enoughToStop", "len(x.Against) < 1", played("false headers", "head")},
-	{"§6 who has lost the room posts at its door", "client/return.go",
-		"return m.putAtDoor(sp, content)\n", "return nil\n", played("path secrets that do not open, for one", "convenor")},
 	{"§3 a verdict reads no clock of its reader", "client/fold.go",
 		"next, notes := dialogue.Apply(m.state, e)", "if e.Event != nil {\n\t\tlater := *e.Event\n\t\tlater.Time += uint64(m.acct.Me[0] & 1)\n\t\te.Event = &later\n\t}\n\tnext, notes := dialogue.Apply(m.state, e)", played("nonsense", "head")},
 }

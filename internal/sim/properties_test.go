@@ -377,8 +377,11 @@ func (d *plot) speakIn(r dialogue.Room, people []*Person, when string) {
 			d.T.Log(last)
 		}
 	})
-	toSpeak := slices.Clone(people)
+	toSpeak, rounds := slices.Clone(people), 0
 	d.settle(fmt.Sprintf("room %d reads what is said %s", r, when), func() bool {
+		if rounds++; rounds%20 == 0 {
+			d.audience() // who has not read it by now may have had to
+		}
 		last = ""
 		toSpeak = slices.DeleteFunc(toSpeak, func(p *Person) bool {
 			text := p.Name + " " + when
