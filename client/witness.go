@@ -502,7 +502,7 @@ func (m *member) sawHeeded(content []byte) error {
 		return o.Witness.Author == s.Witness.Author && o.Witness.Package == s.Witness.Package
 	})
 	m.witnesses = append(m.witnesses[max(0, len(m.witnesses)-maxWitnesses+1):], s)
-	if m.heededMore = true; m.door != nil {
+	if m.heededMore = m.heededMore || m.passedOver; m.door != nil {
 		m.doorCells = m.door.cells()
 	}
 	return nil
@@ -513,10 +513,13 @@ func (m *member) sawHeeded(content []byte) error {
 // without end, so that is at most once a minute, and so many cells a minute. m.mu
 // is held.
 func (m *member) readAgain() {
-	now := m.c.opt.Now()
-	if !m.passedOver || !m.heededMore || now.Before(m.doorAgain) {
+	if !m.isToReadAgain() {
 		return
 	}
 	m.door, m.passedOver, m.heededMore = nil, false, false
-	m.doorAgain = now.Add(time.Duration(1+m.doorCells/besideCells) * time.Minute)
+	m.doorAgain = m.c.opt.Now().Add(time.Duration(1+m.doorCells/besideCells) * time.Minute)
+}
+
+func (m *member) isToReadAgain() bool {
+	return m.log == nil && m.passedOver && m.heededMore && !m.c.opt.Now().Before(m.doorAgain)
 }
