@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"parley/channel"
 	"parley/dialogue"
 	"parley/internal/wire"
 	"parley/mls"
@@ -39,6 +40,17 @@ type Options struct {
 	// Stored, where a simulation sets it, is told of every transaction of a
 	// dialogue, once it is durable and before anything comes of it.
 	Stored func()
+
+	// Read, where a simulation sets it, is told of every note that this client
+	// takes of the log. It must return at once.
+	Read func(Passage)
+}
+
+// A Passage is where a client took a note of the log.
+type Passage struct {
+	Note  dialogue.Note
+	Place channel.Place
+	Stay  string // in which the client was then; see member.stay
 }
 
 func (o Options) filled() Options {

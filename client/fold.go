@@ -76,6 +76,9 @@ func (m *member) keep(sp *vault.Space, next *dialogue.State, notes []dialogue.No
 
 // act does what a note asks for, and records it where people should see it.
 func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e dialogue.Entry) error {
+	if m.c.opt.Read != nil {
+		m.c.opt.Read(Passage{Note: n, Place: place, Stay: m.stay()})
+	}
 	switch b := n.Body.(type) {
 	case dialogue.Say:
 		return m.said(sp, n, b, place, e)

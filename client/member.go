@@ -60,6 +60,9 @@ type member struct {
 	beside      *besideWatch                  // where one's Welcome lay, while one looks for witnesses
 	witnesses   []*dialogue.SignedWitness     // that one heeds, on the way back
 	passedOver  bool                          // a Welcome was, for lack of one
+	heededMore  bool                          // a witness came since the door was read from its beginning
+	doorCells   uint64                        // of the door, as far as the latest of them
+	doorAgain   time.Time                     // when the door may be read again from its beginning
 	unjudged    bool                          // a witness was, because the log was to be read yet
 	endWait     context.CancelFunc            // ends the wait there
 	foundings   map[dialogue.SeatID]*judged   // of the room, again, by founder
@@ -333,6 +336,12 @@ func (m *member) me() *dialogue.Seat {
 		return nil
 	}
 	return m.state.Seat(m.acct.Me)
+}
+
+// stay tells one's stays in the room, from one coming in to one's going, from
+// each other.
+func (m *member) stay() string {
+	return fmt.Sprintf("%x %d %x", m.acct.Group, m.acct.Base, m.acct.Place.Tag)
 }
 
 // members lists who is in a room, by its tree.

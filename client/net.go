@@ -246,7 +246,7 @@ func (m *member) isBehind() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	waits := m.log == nil && (m.door != nil && m.door.behind.Load() || m.cardBox != nil && m.cardBox.behind.Load())
-	return m.moreAtDoors || m.moreInCards || waits
+	return m.moreAtDoors || m.moreInCards || waits || m.isToReadAgain()
 }
 
 func (m *member) watchOnce(ctx context.Context) error {

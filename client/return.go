@@ -356,6 +356,7 @@ func (m *member) awaitDoor(ctx context.Context, wait time.Duration) error {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m.mu.Lock()
+	m.readAgain()
 	m.endWait = cancel
 	door := m.acct.Door
 	m.mu.Unlock()
@@ -422,10 +423,9 @@ func (m *member) returnWith(welcome []byte) error {
 			if err := m.dropAll(sp, m.isKnock); err != nil {
 				return err
 			}
-			return m.enter(sp, group, place{
-				Package: pkg, Beside: atDoor(p.post().Door), Keys: append(slices.Clone(a.Keys), key),
-				Card: m.cardHeeded(),
-			})
+			in := place{Package: pkg, Beside: atDoor(p.post().Door), Keys: append(slices.Clone(a.Keys), key)}
+			in.Card, in.Until = m.cardHeeded()
+			return m.enter(sp, group, in)
 		})
 	}
 	return nil

@@ -27,6 +27,7 @@ type Rogue struct {
 	mu    sync.Mutex
 	loot  []*channel.Loot        // of others' cells
 	aside map[dialogue.Hash]bool // key packages that it let in to rooms of its own
+	letIn []letIn                // whom others were seen to let in
 	later []func(context.Context) error
 }
 
@@ -34,6 +35,7 @@ type Rogue struct {
 type Ways struct {
 	First    bool                                                                        // it does every chore at once, whoever's turn it is
 	Idle     bool                                                                        // it does no chore
+	Deaf     bool                                                                        // it reads nothing, and stays where it was
 	Withhold bool                                                                        // it sends no Welcome
 	Aside    bool                                                                        // it lets everybody in to a room of its own
 	Charter  func(*dialogue.State)                                                       // what it changes in the pasts that it tells
@@ -113,6 +115,11 @@ func (r *Rogue) look(ctx context.Context, m *member) error {
 // read is member.turn, but that it spies.
 func (r *Rogue) read(ctx context.Context, m *member, wait time.Duration) error {
 	m.mu.Lock()
+	if r.ways.Deaf {
+		m.mu.Unlock()
+		sleep(ctx, wait)
+		return nil
+	}
 	if m.log == nil {
 		m.mu.Unlock()
 		return m.readOnce(ctx)

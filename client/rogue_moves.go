@@ -219,10 +219,18 @@ func (m *member) boxesToDestroy() (loose *relay.Box, boxes []*relay.Box, err err
 	return live.Box(t.Retention, 0), boxes, err
 }
 
-// Mislead puts false witnesses beside others' Welcomes.
+// Mislead puts false witnesses beside others' Welcomes, of seats that use their
+// cards, and of the latest that came in.
 func (r *Rogue) Mislead(seats ...dialogue.SeatID) error {
 	return r.act(func(m *member, sp *vault.Space) error {
-		l := slices.Clone(m.acct.LetIn)
+		r.mu.Lock()
+		for _, x := range m.acct.LetIn {
+			if !slices.ContainsFunc(r.letIn, func(y letIn) bool { return y.Package == x.Package }) {
+				r.letIn = append(r.letIn[max(0, len(r.letIn)-maxLetIn):], x)
+			}
+		}
+		l := slices.Clone(r.letIn)
+		r.mu.Unlock()
 		for _, id := range seats {
 			if x := m.state.Seat(id); x != nil && x.Box != (dialogue.Key{}) {
 				l = append(l, letIn{Seat: id, Package: x.Package, Beside: inCardBox(x.Box), Epoch: x.Cards})
@@ -335,6 +343,10 @@ type Insight struct {
 	Key           string // of the member, as the plenary knows it
 	Doubt         bool   // it may leave again, because of a past that nobody confirmed
 	Quiet         bool   // nothing of the member's own is on its way
+	Group         string // id of the plenary's: a room that was founded again is another
+	Stay          string // the member's, in the room
+	Base          uint64 // the epoch with which it began
+	Side          bool   // the member is in its side room
 }
 
 // Insight is a client's, on its only dialogue; false while it is not in the
@@ -349,7 +361,9 @@ func (c *Client) Insight() (Insight, bool) {
 	if m.seated() != nil || m.awaitsCharter() {
 		return Insight{}, false
 	}
+	me := m.me()
 	return Insight{
+		Group: string(m.log.Group(channel.Plenary)), Stay: m.stay(), Base: m.acct.Base, Side: me != nil && me.Side != 0 && m.log.In(channel.Room(m.myRoom())),
 		Place: m.log.Here(), Authenticator: string(m.log.Authenticator()), Skeleton: m.state.Digest(),
 		Key: string(m.log.SignatureKey(channel.Plenary)), Doubt: m.inDoubt(), Quiet: len(m.out) == 0,
 	}, true

@@ -62,7 +62,8 @@ type place struct {
 	Package dialogue.Hash     // that it was for; zero where one came in without
 	Tag     []byte            // confirmation tag of its epoch, which is the account's Base
 	Beside  parcelItem        // where the Welcome lay
-	Card    dialogue.Key      // of the card with which one came for the first time; else zero
+	Card    dialogue.Key      // of the card with which one came for the first time, or whose maker one heeds; else zero
+	Until   uint64            // when one heeds the card's maker no longer, minutes since 1970; 0 where one came for the first time
 	Former  []byte            // id of the group that one knew before; nil where that is none
 	Keys    [][]byte          // private signature keys that the room has for the seat, whichever room that is
 	At      uint64            // minutes since 1970
@@ -221,8 +222,8 @@ func (m *member) sawWitness(content []byte) error {
 			return m.leavePlaceFor(sp, heeded{}) // nobody tells a past here, and nothing was said: leaving costs little
 		}
 		byCard := p.Card != (dialogue.Key{}) && s.ByCard(p.Card)
-		if byCard && m.c.minute() < p.At+cardCounts {
-			return m.leavePlaceFor(sp, heeded{Card: p.Card})
+		if byCard && m.c.minute() < p.cardUntil() {
+			return m.leavePlaceFor(sp, heeded{Card: p.Card, Until: p.Until})
 		}
 		by := w.Author
 		if !isBy(s, known) {
@@ -241,6 +242,16 @@ func (m *member) sawWitness(content []byte) error {
 		}
 		return m.notice(sp, NoteElsewhere, by)
 	})
+}
+
+// cardUntil is when the witness of who made the card takes one out of a room no
+// longer: a day after one came in for the first time, or after one left by it for
+// the first time, and not again and again.
+func (p *place) cardUntil() uint64 {
+	if p.Until > 0 {
+		return p.Until
+	}
+	return p.At + cardCounts
 }
 
 // otherPlace tells whether a witness says that one came in elsewhere: with the key
@@ -327,7 +338,7 @@ func (m *member) leavePlaceFor(sp *vault.Space, heed heeded) error {
 	if err := m.loseAs(sp, keys, LossElsewhere, dialogue.SeatID{}); err != nil {
 		return err
 	}
-	if heed.Need > 0 || heed.Card != (dialogue.Key{}) {
+	if heed.Until == 0 && (heed.Need > 0 || heed.Card != (dialogue.Key{})) {
 		heed.Until = m.c.minute() + postAgain
 	}
 	m.acct.Away.Heed = heed
@@ -336,7 +347,7 @@ func (m *member) leavePlaceFor(sp *vault.Space, heed heeded) error {
 			return err
 		}
 	}
-	m.witnesses, m.passedOver = nil, false
+	m.witnesses, m.passedOver, m.heededMore = nil, false, false
 	return nil
 }
 
@@ -436,12 +447,12 @@ func (m *member) byCard(s *dialogue.SignedWitness) bool {
 }
 
 // cardHeeded is the card whose maker can take one out of the room that one comes
-// to: the one by which one left another, while one is wary.
-func (m *member) cardHeeded() (c dialogue.Key) {
-	if m.wary() {
-		c = m.acct.Away.Heed.Card
+// to, and until when: the one by which one left another, while one is wary.
+func (m *member) cardHeeded() (c dialogue.Key, until uint64) {
+	if h := m.acct.Away.Heed; m.wary() && h.Card != (dialogue.Key{}) {
+		return h.Card, h.Until
 	}
-	return c
+	return c, 0
 }
 
 // heedsBy is the skeleton with the witness keys of those whom one heeds: where one
@@ -491,8 +502,24 @@ func (m *member) sawHeeded(content []byte) error {
 		return o.Witness.Author == s.Witness.Author && o.Witness.Package == s.Witness.Package
 	})
 	m.witnesses = append(m.witnesses[max(0, len(m.witnesses)-maxWitnesses+1):], s)
-	if m.passedOver {
-		m.door, m.passedOver = nil, false
+	if m.heededMore = m.heededMore || m.passedOver; m.door != nil {
+		m.doorCells = m.door.cells()
 	}
 	return nil
+}
+
+// readAgain has the door read from its beginning where a Welcome was passed over
+// and a witness came since. Whoever makes witnesses that one heeds can make them
+// without end, so that is at most once a minute, and so many cells a minute. m.mu
+// is held.
+func (m *member) readAgain() {
+	if !m.isToReadAgain() {
+		return
+	}
+	m.door, m.passedOver, m.heededMore = nil, false, false
+	m.doorAgain = m.c.opt.Now().Add(time.Duration(1+m.doorCells/besideCells) * time.Minute)
+}
+
+func (m *member) isToReadAgain() bool {
+	return m.log == nil && m.passedOver && m.heededMore && !m.c.opt.Now().Before(m.doorAgain)
 }

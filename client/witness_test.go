@@ -299,6 +299,85 @@ func TestContradictedByTheCard(t *testing.T) {
 	x.agree(corin, ruth, halden)
 }
 
+// TestCardIsHeededForADay: whoever made a newcomer's card, and takes it out of the
+// room again and again, can do so for a day after the first time.
+func TestCardIsHeededForADay(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.sync(ruth, halden, corin)
+	lies := func() {
+		x.saysWith(ruth, corin, ed25519.NewKeyFromSeed(ruth.acct.Witness), x.made(ruth, corin).signer(), nil)
+		x.sync(corin)
+	}
+	lies()
+	if corin.log != nil {
+		t.Fatal("it is not heeded at first")
+	}
+	first := corin.acct.Away.Heed.Until
+	x.sync(corin, ruth, halden, ruth, halden)
+	x.pass((witnessWait + 2) * time.Minute)
+	x.sync(halden, ruth, halden, corin, corin)
+	if corin.log == nil {
+		t.Fatal("Corin does not come back")
+	}
+	x.pass(20 * time.Hour)
+	lies()
+	if corin.log != nil || corin.acct.Away.Heed.Until != first {
+		t.Fatal("it is heeded anew, or no longer")
+	}
+	x.pass(5 * time.Hour)
+	x.sync(ruth, halden, corin, ruth, halden, corin)
+	if corin.log == nil {
+		t.Fatal("Corin does not come back again")
+	}
+	lies()
+	if k := kinds(corin); corin.log == nil || len(k) != 1 || k[0] != AlarmElsewhere {
+		t.Errorf("Corin is %s, and told %v", corin.acct.Standing, k)
+	}
+}
+
+// TestDoorIsReadAgainSlowly: witnesses that one heeds, of which each takes the
+// other's place, have the door read again once a minute, and not as fast as the
+// relay gives it.
+func TestDoorIsReadAgainSlowly(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.sync(ruth, halden, corin)
+	card := x.made(ruth, corin).signer()
+	key := ed25519.NewKeyFromSeed(ruth.acct.Witness)
+	x.saysWith(ruth, corin, key, card, nil)
+	x.sync(corin)
+	if corin.log != nil {
+		t.Fatal("Corin does not leave")
+	}
+	welcome := x.welcome(halden, corin, corin.acct.Group)
+	p := corin.acct.Away.Posts[len(corin.acct.Away.Posts)-1]
+	i := byte(0)
+	reads := func() *parcelBox {
+		t.Helper()
+		if err := corin.returnWith(welcome); err != nil || !corin.passedOver {
+			t.Fatal("the Welcome is not passed over: ", err)
+		}
+		w := dialogue.Witness{Author: ruth.acct.Me, Package: p.pkg(), Group: []byte{i}, Tag: make([]byte, 48)}
+		i++
+		x.puts(ruth, atDoor(corin.acct.Door), w.Sign(key, card))
+		if err := errors.Join(corin.awaitDoor(context.Background(), 0), corin.awaitDoor(context.Background(), 0)); err != nil {
+			t.Fatal(err)
+		}
+		return corin.door
+	}
+	again := reads()
+	if reads() != again {
+		t.Error("it is read again at once")
+	}
+	x.pass(2 * time.Minute)
+	if reads() == again {
+		t.Error("it is not read again")
+	}
+}
+
 // TestWitnessesThatDoNotCount: of another key package, by another's key, of a
 // seat that one does not know, by oneself, or that says the same.
 func TestWitnessesThatDoNotCount(t *testing.T) {

@@ -26,7 +26,7 @@ type catcher struct{ pkg, run string }
 func (c catcher) String() string { return fmt.Sprintf("%s in %s", c.run, c.pkg) }
 
 // all are the mutants of the tables.
-var all = slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping, ofRogues, ofTime, ofReach)
+var all = slices.Concat(ofDialogue, ofReplacing, ofClient, ofFounding, ofCrypto, ofKeeping, ofRogues, ofTime, ofReach, ofSimulation)
 
 // atOnce is how many builds, and then catchers, run at a time.
 const atOnce = 2

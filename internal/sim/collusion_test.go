@@ -5,6 +5,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,9 +52,7 @@ func (d *plot) collude(l *liar, steps int) {
 		case n < 8:
 			d.speak(fmt.Sprint(i))
 		case n < 14:
-			if d.how.move != nil {
-				d.how.move(d)
-			}
+			d.move()
 		case n == 14 && d.invited < 2:
 			d.invite()
 		case n < 17:
@@ -118,12 +117,14 @@ func (d *plot) lookAcross() {
 			d.heard(p, r)
 		}
 	}
+	at := map[string][]*Person{}
 	for _, p := range d.seated() {
 		x, ok := p.Insight()
 		if sees := p.Dialogue(); !ok || !x.Place.Known || len(sees.Charters) > 0 || len(sees.Unconfirmed) > 0 {
 			continue // nobody can say yet what is right there
 		}
 		key := fmt.Sprintf("%d %x %x", x.Place.Position, x.Place.Running, x.Place.Chain)
+		at[key+x.Group] = append(at[key+x.Group], p)
 		y, seen := d.dates[key]
 		if !seen {
 			d.dates[key] = x
@@ -131,6 +132,31 @@ func (d *plot) lookAcross() {
 		}
 		if x.Authenticator != y.Authenticator || x.Skeleton != y.Skeleton {
 			d.T.Errorf("%s has read the same cells as somebody else, and has another epoch or skeleton", p.Name)
+		}
+	}
+	for _, l := range at {
+		for _, p := range l {
+			for _, q := range l {
+				d.readTheSame(p, q)
+			}
+		}
+	}
+}
+
+// readTheSame: what somebody has read in the plenary since another, who has read
+// the same cells, came in is there for that one, too.
+func (d *plot) readTheSame(p, q *Person) {
+	x, in := p.Insight()
+	y, both := q.Insight()
+	if p == q || !in || !both || x.Place != y.Place {
+		return // they have read on
+	}
+	theirs := d.heard(q, dialogue.Plenary)
+	for _, m := range p.lines(dialogue.Plenary) {
+		at, ok := d.stays.where(p, m.ID)
+		if m.State == client.StateRoom && m.Name != d.rogue.Name && ok && at.Stay == x.Stay && at.Place.Epoch >= y.Base && before(at.Place, y.Place) &&
+			!slices.Contains(theirs, m.Text) {
+			d.T.Errorf("%s does not see what %s, who has read the same cells, does: %.40q", q.Name, p.Name, m.Text)
 		}
 	}
 }
@@ -155,7 +181,7 @@ func (d *plot) shutOut(l *liar) bool {
 			done = append(done, p)
 			text := p.Name + " after"
 			p.say(0, text)
-			d.said[text] = line{p.Name, 0}
+			d.said[saying{0, text}] = p.Name
 		}
 	}
 	for _, v := range l.views {

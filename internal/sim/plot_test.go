@@ -25,17 +25,18 @@ type plot struct {
 	guests
 	anew    map[string]bool   // who may say once more what was said
 	made    map[string]string // by name: cards of the rogue's
-	said    map[string]line   // by text: what honest people said
+	said    map[saying]string // who, of the honest, said what
 	dates   map[string]client.Insight
 	victims []*Person                  // of who began
 	filled  bool                       // a box, by the rogue
 	ids     map[string]dialogue.SeatID // of who began
+	stays   *stays
 }
 
-// A line is something that somebody honest said.
-type line struct {
-	who  string
+// A saying is something that was said in a room.
+type saying struct {
 	room dialogue.Room
+	text string
 }
 
 // A role is who the rogue is.
@@ -53,10 +54,14 @@ var roles = []role{asConvenor, asHead, asOnly, asMember}
 // conspire seats a convenor, two of North and one of South, one of whom is a
 // rogue.
 func conspire(w *World, how *strategy, as role) *plot {
+	d := &plot{
+		World: w, how: how, guests: guests{cards: map[string]string{}}, made: map[string]string{}, anew: map[string]bool{},
+		said: map[saying]string{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}, stays: newStays(),
+	}
+	w.read = d.stays.read
 	ruth, halden, corin := table(w)
 	mira := w.Invite(ruth, 1, "Mira")
 	w.Until("North has a room", func() bool { return len(mira.Dialogue().Rooms) == 2 && mira.Dialogue().Rooms[1].CanWrite })
-	d := &plot{World: w, how: how, guests: guests{cards: map[string]string{}}, made: map[string]string{}, anew: map[string]bool{}, said: map[string]line{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}}
 	for _, p := range w.People {
 		d.ids[p.Name] = p.Dialogue().Me.ID
 	}
@@ -134,10 +139,8 @@ func (d *plot) tangle(steps int) {
 		case n < 7:
 			d.speak(fmt.Sprint(i))
 		case n < 13:
-			if d.how.move != nil {
-				d.how.move(d)
-			}
-		case n < 15 && d.invited < 2:
+			d.move()
+		case n < 15 && d.invited < 2 && !d.how.founds:
 			d.invite()
 		case n < 19:
 			d.People[d.Rand.IntN(len(d.People))].Crash()
@@ -156,6 +159,13 @@ func (d *plot) tangle(steps int) {
 	d.Faults(Faults{})
 }
 
+// move has the rogue make its next move.
+func (d *plot) move() {
+	if d.how.move != nil {
+		d.how.move(d)
+	}
+}
+
 // older has somebody go on with an older copy of the vault. One from before
 // its key was replaced can't come back by the door, and takes a new card.
 func (d *plot) older(p *Person, mark string) bool {
@@ -170,6 +180,7 @@ func (d *plot) older(p *Person, mark string) bool {
 	goesBack := in && still && now.Key == was.Key && now.Quiet
 	if goesBack {
 		p.putBack(kept)
+		d.stays.back(p, was)
 		d.anew[p.Name] = true
 	}
 	p.Restart()
@@ -190,10 +201,10 @@ func (d *plot) speakAs(p *Person, mark string) {
 	r := rooms[d.Rand.IntN(len(rooms))].Room
 	text := p.Name + " " + mark
 	if d.Rand.IntN(4) == 0 { // one that takes chunks
-		text += strings.Repeat(".", 5000)
+		text += strings.Repeat(".", 5000*(1+d.Rand.IntN(3)))
 	}
 	if _, err := p.Say(context.Background(), p.ID(), client.Draft{Room: r, Text: text}); err == nil {
-		d.said[text] = line{p.Name, r}
+		d.said[saying{r, text}] = p.Name
 	}
 }
 
@@ -229,9 +240,32 @@ func (d *plot) people() {
 				p.Return(ctx, p.ID()) // the words were others
 			}
 		}
+		d.foundAgain(p, x)
 		for _, c := range x.Charters {
 			if c.Told && !slices.Contains(c.Parties, d.partyOfRogue()) {
 				p.ChooseCharter(p.ID(), c.Party)
+			}
+		}
+	}
+}
+
+// foundAgain has somebody who lost the room by the rogue found it again, once all
+// have lost it, and the others go there after they heard the words.
+func (d *plot) foundAgain(p *Person, x client.Dialogue) {
+	ctx := context.Background()
+	if l := x.Lost; l != nil && l.MayFound && len(x.Foundings) == 0 && len(d.seated()) == 0 {
+		p.FoundAgain(ctx, p.ID()) // who can't reach the others yet does so later
+	}
+	for _, f := range x.Foundings {
+		if f.Taken || f.Founder.Name == d.rogue.Name {
+			continue
+		}
+		for _, q := range d.honest() {
+			if q.Name != f.Founder.Name {
+				continue
+			}
+			if words, err := q.FoundingWords(ctx, q.ID(), f.Founder.ID); err == nil {
+				p.AcceptFounding(ctx, p.ID(), f.Founder.ID, words[len(words)-1])
 			}
 		}
 	}
@@ -257,20 +291,28 @@ func (d *plot) rogueSeat() client.Seat {
 	return client.Seat{}
 }
 
-// settle has people do what they are asked until a thing is so.
+// settle has people do what they are asked until a thing is so. The rogue goes
+// on, and always moves first: in each of the first rounds, then in one of
+// thirty, and at night, when it alone is awake.
 func (d *plot) settle(what string, ok func() bool) {
 	d.T.Helper()
 	for range 6 {
 		end := time.Now().Add(40 * time.Minute)
-		for time.Now().Before(end) {
+		for n := 0; time.Now().Before(end); n++ {
+			if n < 30 || n%30 == 0 {
+				d.move()
+			}
 			d.people()
+			if d.T.Failed() {
+				d.T.FailNow()
+			}
 			if ok() {
 				return
 			}
 			time.Sleep(2 * time.Second)
 			d.look()
 		}
-		d.night() // some things are tried again on another day
+		d.nightBut(d.rogue.Person, d.move) // some things are tried again on another day
 	}
 	for _, p := range d.honest() {
 		p.logReading()

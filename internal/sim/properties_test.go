@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"parley/client"
 	"parley/dialogue"
@@ -17,14 +18,18 @@ import (
 func (d *plot) look() {
 	d.T.Helper()
 	for p := range d.sights() {
-		if len(p.x.Charters) > 0 || len(p.x.Unconfirmed) > 0 {
-			continue // nobody can say yet what is right there
-		}
 		x, ok := p.Insight()
 		if !ok {
 			continue
 		}
-		key := fmt.Sprint(x.Place.Epoch, x.Place.Part, x.Place.Position)
+		d.stays.see(p.Person, x)
+		if p.x.Stopped {
+			d.T.Errorf("one seat stops %s from writing", p.Name)
+		}
+		if len(p.x.Charters) > 0 || len(p.x.Unconfirmed) > 0 {
+			continue // nobody can say yet what is right there
+		}
+		key := fmt.Sprintf("%x %d %d %d", x.Group, x.Place.Epoch, x.Place.Part, x.Place.Position)
 		if !x.Place.Known {
 			x.Place.Chain, x.Place.Known = client.Insight{}.Place.Chain, false
 		}
@@ -76,17 +81,31 @@ func (d *plot) audience() {
 				theirs := heard[r][q]
 				var common, other []string
 				for _, t := range mine {
-					if slices.Contains(theirs, t) && !d.anew[d.said[t].who] {
+					if slices.Contains(theirs, t) && !d.anew[d.said[saying{r, t}]] {
 						common = append(common, t)
 					}
 				}
 				for _, t := range theirs {
-					if slices.Contains(mine, t) && !d.anew[d.said[t].who] {
+					if slices.Contains(mine, t) && !d.anew[d.said[saying{r, t}]] {
 						other = append(other, t)
 					}
 				}
 				if !slices.Equal(common, other) {
 					d.T.Errorf("room %d: %s and %s read in another order:\n%.20q\n%.20q", r, p.Name, q.Name, common, other)
+				}
+			}
+			for _, m := range p.lines(r) {
+				x, ok := d.stays.where(p, m.ID)
+				if m.State != client.StateRoom || !m.Mine {
+					continue
+				}
+				if !ok {
+					d.T.Errorf("%s shows %.40q, which it never read", p.Name, m.Text)
+				}
+				for _, q := range honest {
+					if (r == 0 || q.Dialogue().Me.Side == r.Side()) && d.stays.hasRead(q, p, x) && !slices.Contains(heard[r][q], m.Text) {
+						d.T.Errorf("room %d: %s does not see what %s said in its presence: %.40q", r, q.Name, p.Name, m.Text)
+					}
 				}
 			}
 		}
@@ -100,7 +119,7 @@ func (d *plot) heard(p *Person, r dialogue.Room) (l []string) {
 		if m.State != client.StateRoom || m.Name == d.rogue.Name {
 			continue
 		}
-		if said, ok := d.said[m.Text]; !ok || said.who != m.Name || said.room != r {
+		if d.said[saying{r, m.Text}] != m.Name {
 			d.T.Errorf("%s is shown in room %d that %s said %.40q", p.Name, r, m.Name, m.Text)
 		}
 		l = append(l, m.Text)
@@ -156,21 +175,29 @@ func (d *plot) getOn() {
 		}
 		return d.together() && (d.how.cards || len(d.cards) == 0)
 	})
+	d.audience()
 	d.everybodySpeaks("before")
+	d.sidesSpeak("before")
 
-	d.settle("somebody can invite", func() bool {
-		return slices.ContainsFunc(d.seated(), func(p *Person) bool {
-			return d.inviteTo(p, 1) != "" || d.inviteTo(p, 2) != ""
-		})
-	})
-	guest := d.People[len(d.People)-1]
+	var guest *Person
 	seated := func() bool {
 		x, ok := guest.sees()
 		return ok && x.Standing == client.StandingIn && len(x.Charters) == 0 && d.together()
 	}
-	d.settle(guest.Name+" is seated", func() bool { return seated() || d.vetoes(guest) })
-	d.everybodySpeaks("with " + guest.Name)
-
+	comes := func() {
+		d.settle("somebody can invite", func() bool {
+			return slices.ContainsFunc(d.seated(), func(p *Person) bool {
+				return d.inviteTo(p, 1) != "" || d.inviteTo(p, 2) != ""
+			})
+		})
+		guest = d.People[len(d.People)-1]
+		d.settle(guest.Name+" is seated", func() bool { return seated() || d.vetoes(guest) })
+		d.everybodySpeaks("with " + guest.Name)
+	}
+	if !d.how.founds {
+		comes()
+	}
+	kept := d.rogue.copyKept()
 	d.settle(d.rogue.Name+" is removed", func() bool {
 		gone := true
 		for _, p := range d.seated() {
@@ -182,6 +209,9 @@ func (d *plot) getOn() {
 		}
 		return gone
 	})
+	if d.how.founds {
+		comes()
+	}
 	if d.vetoes(guest) && d.empty(d.partyOfRogue()) { // that side has to agree, so it needs a seat first
 		d.settle("somebody can invite for "+d.rogue.Name, func() bool {
 			return slices.ContainsFunc(d.seated(), func(p *Person) bool { return d.inviteTo(p, d.sideOfRogue()) != "" })
@@ -189,15 +219,74 @@ func (d *plot) getOn() {
 	}
 	d.settle(guest.Name+" is seated at last", seated)
 	d.everybodySpeaks("after")
-	if len(d.rogue.Dialogues()) == 1 {
-		for r := range dialogue.Room(3) {
-			for _, text := range d.rogue.said(r) {
-				if strings.HasSuffix(text, " after") {
-					d.T.Errorf("who was removed reads %q", text)
-				}
+	d.sidesSpeak("after")
+	d.readsNothing(" after")
+	d.haunt(kept)
+}
+
+// readsNothing: the rogue, who was removed, reads nothing that ends so.
+func (d *plot) readsNothing(when string) {
+	d.T.Helper()
+	if len(d.rogue.Dialogues()) != 1 {
+		return
+	}
+	for r := range dialogue.Room(3) {
+		for _, text := range d.rogue.said(r) {
+			if strings.HasSuffix(text, when) {
+				d.T.Errorf("who was removed reads %q", text)
 			}
 		}
 	}
+}
+
+// haunt: who was removed goes on with all that it had before, a copy of its vault
+// and every box and door that it knew. It stays in the epoch that it was in, or
+// reads everything once more. Nothing follows for the others, and it reads nothing.
+func (d *plot) haunt(kept string) {
+	d.T.Helper()
+	if kept == "" {
+		return
+	}
+	for _, deaf := range []bool{true, false} {
+		d.rogue.end()
+		d.rogue.putBack(kept)
+		d.rogue.ghost, d.rogue.ways.Deaf = true, deaf
+		d.rogue.Restart()
+		for i := range 12 {
+			d.ghost(i)
+			d.people()
+			time.Sleep(2 * time.Second)
+			d.look()
+		}
+		when := fmt.Sprint("haunted ", deaf)
+		d.everybodySpeaks(when)
+		d.readsNothing(when)
+	}
+	for _, p := range d.seated() {
+		if s := p.Seat(d.rogue.Name); s.Status != dialogue.Removed {
+			d.T.Errorf("%s sees who was removed as %d", p.Name, s.Status)
+		}
+	}
+}
+
+// ghost is a move of who was removed. Most fail: it is not in the room.
+func (d *plot) ghost(i int) {
+	ctx, m := context.Background(), d.rogue.moves()
+	switch i % 6 {
+	case 0:
+		m.Nonsense(ctx, dialogue.Plenary)
+	case 1:
+		m.Put(dialogue.Plenary, dialogue.KindSay, dialogue.Say{Text: "Still here."})
+	case 2:
+		m.Commit(dialogue.Plenary)
+	case 3:
+		m.Destroy(ctx)
+	case 4:
+		m.Accuse(d.somebody())
+	case 5:
+		m.Mislead(d.somebody())
+	}
+	d.move()
 }
 
 // together: the honest who sit are at one place. An older copy of a vault may not
@@ -254,25 +343,59 @@ func (d *plot) empty(party string) bool {
 // everybodySpeaks: everybody honest says something, and everybody honest reads it.
 func (d *plot) everybodySpeaks(when string) {
 	d.T.Helper()
-	speakers := d.seated()
-	for _, p := range speakers {
-		text := p.Name + " " + when
-		p.say(0, text)
-		d.said[text] = line{p.Name, 0}
+	d.speakIn(dialogue.Plenary, d.seated(), when)
+}
+
+// sidesSpeak: so it is in side rooms, whatever a rogue of that side did there.
+func (d *plot) sidesSpeak(when string) {
+	d.T.Helper()
+	for r := dialogue.Room(1); r < 3; r++ {
+		var l []*Person
+		for s := range d.sights() {
+			if s.x.Me.Side == r.Side() {
+				l = append(l, s.Person)
+			}
+		}
+		if len(l) > 0 && !d.alone(l, r) {
+			d.speakIn(r, l, when)
+		}
 	}
+}
+
+// alone: who is honest has nobody in the side room but the rogue. If that lets
+// in nobody, there is no room, and nothing to be heard.
+func (d *plot) alone(l []*Person, r dialogue.Room) bool {
+	return len(l) == 1 && d.sideOfRogue() == r.Side() && d.rogueSeat().Status == dialogue.In
+}
+
+// speakIn: people say something in a room once they can, and all of them read it.
+func (d *plot) speakIn(r dialogue.Room, people []*Person, when string) {
+	d.T.Helper()
 	var last string
 	d.T.Cleanup(func() {
 		if last != "" {
 			d.T.Log(last)
 		}
 	})
-	d.settle("everybody reads what is said "+when, func() bool {
+	toSpeak, rounds := slices.Clone(people), 0
+	d.settle(fmt.Sprintf("room %d reads what is said %s", r, when), func() bool {
+		if rounds++; rounds%20 == 0 {
+			d.audience() // who has not read it by now may have had to
+		}
 		last = ""
-		for _, p := range speakers {
-			read := p.said(0)
-			for _, q := range speakers {
+		toSpeak = slices.DeleteFunc(toSpeak, func(p *Person) bool {
+			text := p.Name + " " + when
+			_, err := p.Say(context.Background(), p.ID(), client.Draft{Room: r, Text: text})
+			if err == nil {
+				d.said[saying{r, text}] = p.Name
+			}
+			return err == nil
+		})
+		for _, p := range people {
+			read := p.said(r)
+			for _, q := range people {
 				if !slices.Contains(read, q.Name+": "+q.Name+" "+when) {
-					last = fmt.Sprintf("%s has not read what %s said %s", p.Name, q.Name, when)
+					last = fmt.Sprintf("in room %d %s has not read what %s said %s", r, p.Name, q.Name, when)
 					return false
 				}
 			}

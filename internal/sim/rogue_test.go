@@ -37,6 +37,16 @@ func (r *rogue) with(c *client.Client) *client.Rogue {
 	return x
 }
 
+// copyKept keeps a copy of the rogue's vault, if it is in the room.
+func (r *rogue) copyKept() (dir string) {
+	r.end()
+	if _, in := r.Insight(); in {
+		dir = r.keepVault()
+	}
+	r.Restart()
+	return dir
+}
+
 // moves are the rogue's as it runs now.
 func (r *rogue) moves() *client.Rogue {
 	r.W.Until(r.Name+" runs", func() bool {
@@ -70,12 +80,21 @@ func (p *Person) garble(room dialogue.Room, victims ...*Person) *rogue {
 }
 
 // night is a night in which all computers are off.
-func (w *World) night() {
+func (w *World) night() { w.nightBut(nil, func() {}) }
+
+// nightBut is a night in which somebody alone is awake, and does something every
+// hour.
+func (w *World) nightBut(awake *Person, hourly func()) {
 	var backs []func()
 	for _, p := range w.People {
-		backs = append(backs, p.away())
+		if p != awake {
+			backs = append(backs, p.away())
+		}
 	}
-	time.Sleep(20*time.Hour + time.Duration(w.Rand.IntN(8*60))*time.Minute)
+	for end := time.Now().Add(20*time.Hour + time.Duration(w.Rand.IntN(8*60))*time.Minute); time.Now().Before(end); {
+		hourly()
+		time.Sleep(time.Hour)
+	}
 	for _, i := range w.Rand.Perm(len(backs)) {
 		backs[i]()
 		time.Sleep(time.Duration(w.Rand.IntN(2000)) * time.Millisecond)

@@ -22,6 +22,10 @@ type strategy struct {
 	move  func(*plot)
 	clock time.Duration
 	cards bool // it uses cards that it made
+
+	// Nobody can follow its commits, so people found the room again, without it.
+	// Who came in by one would stay with it: nobody is invited before it is gone.
+	founds bool
 }
 
 // spoiling is the ways of who does every chore first, and makes commits of
@@ -45,6 +49,8 @@ func (d *plot) somebody() dialogue.SeatID { return d.ids[d.victims[d.Rand.IntN(l
 var strategies = []*strategy{
 	{name: "path secrets that do not open, for one", ways: spoiling(func(_ *plot, l []mls.LeafIndex) mls.Spoil { return mls.Spoil{Leaves: l} }, 1)},
 	{name: "path secrets that are others, for one", ways: spoiling(func(_ *plot, l []mls.LeafIndex) mls.Spoil { return mls.Spoil{Secret: l} }, 1)},
+	{name: "garbage for all", founds: true, ways: spoiling(func(_ *plot, l []mls.LeafIndex) mls.Spoil { return mls.Spoil{Leaves: l} }, 3)},
+	{name: "tags that are wrong", founds: true, ways: spoiling(func(*plot, []mls.LeafIndex) mls.Spoil { return mls.Spoil{Tag: true} }, 0)},
 	{name: "Welcomes that do not open", ways: spoiling(func(*plot, []mls.LeafIndex) mls.Spoil { return mls.Spoil{Welcome: true} }, 0)},
 	{name: "Welcomes that lead nowhere", ways: spoiling(func(*plot, []mls.LeafIndex) mls.Spoil { return mls.Spoil{Newcomer: true} }, 0)},
 	{name: "no Welcomes", ways: func(*plot) client.Ways { return client.Ways{First: true, Withhold: true} }},

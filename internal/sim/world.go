@@ -36,6 +36,8 @@ type World struct {
 	dir   string
 
 	others []*server.Relay // faces of a relay that lies
+
+	read func(*Person, client.Passage) // where it is set, it is told what people's clients read
 }
 
 // New makes a world with an honest relay and a good network. Call it in a
@@ -117,6 +119,7 @@ type Person struct {
 	drive  func(context.Context, *client.Client) // runs the person's clients; Client.Run
 	clock  time.Duration                         // by how much the person's computer is ahead
 	stored func()                                // is told of each transaction
+	ghost  bool                                  // an older copy runs on, whose steps may repeat
 
 	dir    string
 	net    atomic.Pointer[network]
@@ -145,7 +148,16 @@ func (w *World) Person(name string) *Person {
 func (p *Person) options() client.Options {
 	ahead := p.clock
 	now := func() time.Time { return time.Now().Add(ahead) }
-	return client.Options{Dir: p.dir, Now: now, Made: p.W.steps.made, Stored: p.stored, Dial: func(a relay.Address) (*relay.Client, error) {
+	read := func(x client.Passage) {
+		if p.W.read != nil {
+			p.W.read(p, x)
+		}
+	}
+	made := p.W.steps.made
+	if p.ghost {
+		made = nil
+	}
+	return client.Options{Dir: p.dir, Now: now, Made: made, Stored: p.stored, Read: read, Dial: func(a relay.Address) (*relay.Client, error) {
 		return relay.NewClient(a, relay.WithDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 			return p.net.Load().dial(ctx, network, address)
 		}))
