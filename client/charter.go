@@ -116,10 +116,7 @@ func (m *member) tryCharter(sp *vault.Space) error {
 		if err != nil {
 			return err
 		}
-		former, err := m.confirmed(sp)
-		if err != nil {
-			return err
-		}
+		former := m.confirmed()
 		if !fits || former != nil && !s.Succeeds(former) {
 			if err := m.falsePast(sp, &h); err != nil {
 				return err
@@ -257,8 +254,8 @@ func (m *member) wasBefore(id dialogue.SeatID) bool {
 
 // takeCharter makes the skeleton the state, and folds what was held back.
 func (m *member) takeCharter(sp *vault.Space, s *dialogue.State, held []heldEntry, by dialogue.SeatID) error {
-	before, err := m.confirmed(sp)
-	if err := errors.Join(err, m.keepConfirmed(sp)); err != nil {
+	before := m.confirmed()
+	if err := m.keepConfirmed(sp); err != nil {
 		return err
 	}
 	m.state, m.acct.Awaits, m.acct.Told, m.acct.Judged = s, false, m.c.minute(), m.acct.NextSeq

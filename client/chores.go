@@ -73,7 +73,7 @@ func (m *member) chores() error {
 // do: most of the time there is not, and a transaction would be for nothing.
 func (m *member) anyChore() bool {
 	me := m.me()
-	if len(m.acct.Due) > 0 || m.owesLost() || m.owesWitness() || len(m.state.Due()) > 0 || len(m.state.At(me.ID, m.c.minute()).MayGo()) > 0 {
+	if len(m.acct.Due) > 0 || m.owesLost() || m.waitsInVain() || m.owesWitness() || len(m.state.Due()) > 0 || len(m.state.At(me.ID, m.c.minute()).MayGo()) > 0 {
 		return true
 	}
 	for r := range dialogue.Room(maxRooms) {
@@ -107,7 +107,7 @@ func (m *member) anyChore() bool {
 	}
 	r := m.myRoom()
 	if !m.log.In(channel.Room(r)) {
-		return m.state.Founded(r) == nil && m.state.IsHead(me.ID)
+		return m.state.Founded(r) == nil && (m.state.IsHead(me.ID) || me.Heard > 0)
 	}
 	members := m.members(r)
 	founded := m.state.Founded(r)

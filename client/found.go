@@ -313,13 +313,14 @@ func (m *member) accept(sp *vault.Space, j *judged, content []byte) error {
 	f := j.founding()
 	m.door = nil // it is read again: a Welcome may lie there that was passed over
 	m.former, m.state, m.stored = known, j.state, j.state.Marshal()
+	m.acct.Unsure = false // words were compared
 	m.acct.Door = door
 	m.acct.Refounding, m.acct.Group = &refounding{Founder: f.Founder, Hash: j.hash, Door: door, Group: lost}, f.Group
 	m.foundings[f.Founder] = j
 	m.changed(dialogue.Plenary)
 	n := dialogue.Note{Kind: NoteFoundedAgain, By: f.Founder, Seat: f.Without}
 	return errors.Join(
-		sp.Put([]byte(keyFormer), known.Marshal()), sp.Put([]byte(keyState), m.stored), sp.Put(foundingKey(f.Founder), content),
+		m.keepSure(sp, nil), sp.Put([]byte(keyFormer), known.Marshal()), sp.Put([]byte(keyState), m.stored), sp.Put(foundingKey(f.Founder), content),
 		m.record(sp, n, record{}, dialogue.Entry{Event: &dialogue.Event{Time: m.c.minute()}}),
 	)
 }

@@ -441,6 +441,51 @@ func TestLateComer(t *testing.T) {
 	}
 }
 
+// TestFoundingAfterADoubtfulPast: somebody was let in by the commit that nobody
+// else could follow, and told a past. A founding is held against what it knew
+// before that; once accepted, it counts, and a post from before does no harm.
+func TestFoundingAfterADoubtfulPast(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin, nora := x.four()
+	x.leftOut(halden, ruth, corin, nora)
+	x.founds(ruth)
+	x.sync(ruth)
+	nora.mu.Lock()
+	err := nora.update(func(sp *vault.Space) error {
+		if err := nora.keepConfirmed(sp); err != nil {
+			return err
+		}
+		past, err := dialogue.ParseState(nora.state.Marshal())
+		if err != nil {
+			return err
+		}
+		past.Epoch++
+		nora.state, nora.stored, nora.acct.Away.By = past, past.Marshal(), dialogue.SeatID{}
+		nora.acct.Away.Reason = LossCharter
+		return errors.Join(sp.Put([]byte(keyState), nora.stored), nora.postReturn(sp))
+	})
+	nora.mu.Unlock()
+	if err := errors.Join(err, nora.reload()); err != nil {
+		t.Fatal(err)
+	}
+	x.sync(nora)
+	if l := nora.show().Foundings; len(l) != 1 {
+		t.Fatalf("Nora sees %d foundings", len(l))
+	}
+	x.accepts(nora, ruth)
+	if nora.acct.Unsure || nora.confirmed().Digest() != nora.state.Digest() {
+		t.Error("what was accepted is not sure")
+	}
+	x.accepts(corin, ruth)
+	x.sync(corin, ruth, nora, corin, ruth, nora)
+	if nora.acct.Standing != StandingIn || len(nora.show().Alarms) != 0 {
+		t.Errorf("Nora is %s", nora.acct.Standing)
+	}
+	if nora.acct.Away != nil || len(nora.posts()) == 0 {
+		t.Error("Nora does not know any more what lies at her door")
+	}
+}
+
 // TestCharterOfAnotherFounding: a room that was founded again by a founding
 // which one did not accept is another's, whoever tells its past.
 func TestCharterOfAnotherFounding(t *testing.T) {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -54,12 +55,13 @@ func (j *judged) founding() *dialogue.Founding { return &j.parcel.Signed.Foundin
 func foundingKey(founder dialogue.SeatID) []byte { return append([]byte(keyFounding), founder[:]...) }
 
 // known is the skeleton by which foundings are judged: of the room as it was
-// lost, whatever was accepted since.
+// lost, whatever was accepted since; but nobody's unconfirmed word, if there is
+// anything surer: who let one in may be who left the others out.
 func (m *member) known() *dialogue.State {
 	if r := m.acct.Refounding; r != nil && !r.Settled {
 		return m.former
 	}
-	return m.state
+	return cmp.Or(m.confirmed(), m.state)
 }
 
 // nobodyFollows tells whether one has lost the room by a commit of somebody's,
@@ -195,6 +197,7 @@ func (m *member) settleFounding() error {
 			if err := m.overlooked(sp, m.former, mark{Log: m.acct.Logs}); err != nil {
 				return err
 			}
+			m.acct.Spare = m.posts()
 			r.Settled, m.acct.Away, m.former = true, nil, nil
 			for founder := range m.foundings {
 				if founder != r.Founder {

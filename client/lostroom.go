@@ -17,13 +17,33 @@ import (
 // both would otherwise go on as fast as the relay takes it.
 const sayLostEvery = 10 // minutes
 
+// letInWithin is how long a seat waits to be let in to its side room before it
+// says that it has lost it: whoever is there does not do it. With nobody else
+// there the room is founded anew.
+const letInWithin = 60 // minutes
+
 // A sideLost is when one said so the last time, and whether it has to be said
 // again, and of whom.
 type sideLost struct {
-	_    struct{} `cbor:",toarray"`
-	At   uint64   // minutes since 1970
-	Owed bool
-	By   dialogue.SeatID
+	_     struct{} `cbor:",toarray"`
+	At    uint64   // minutes since 1970
+	Owed  bool
+	By    dialogue.SeatID
+	Since uint64 // when one began to wait to be let in, by this clock; 0: one does not
+}
+
+// waitsInVain tells whether one has waited too long to be let in to the side room.
+func (m *member) waitsInVain() bool {
+	me := m.me()
+	if me == nil || me.Side == 0 || me.Status != dialogue.In || me.Due || me.Heard == 0 || m.state.Founded(m.myRoom()) == nil || m.log.In(channel.Room(m.myRoom())) {
+		m.acct.SideLost.Since = 0
+		return false
+	}
+	x := &m.acct.SideLost
+	if now := m.c.minute(); x.Since == 0 || x.Since > now {
+		x.Since = now
+	}
+	return m.c.minute() >= x.Since+letInWithin
 }
 
 // owesLost tells whether it is time to say again that one has lost the side room.
@@ -33,6 +53,10 @@ func (m *member) owesLost() bool {
 
 // sayLost is the chore of saying so.
 func (m *member) sayLost(sp *vault.Space) error {
+	if m.waitsInVain() {
+		m.acct.SideLost.Since = 0
+		return m.loseSideRoom(sp, m.myRoom(), dialogue.SeatID{})
+	}
 	if !m.owesLost() {
 		return nil
 	}
@@ -56,7 +80,7 @@ func (m *member) loseSideRoom(sp *vault.Space, r dialogue.Room, by dialogue.Seat
 		x.Owed, x.By = true, by
 		return nil
 	}
-	*x = sideLost{At: now}
+	*x = sideLost{At: now, Since: x.Since}
 	if m.state.Founded(r) == nil {
 		return m.leavePackage(sp)
 	}

@@ -36,7 +36,8 @@ type member struct {
 	kept        []byte       // the account as the vault has it; nil where that is not known
 	log         *channel.Log // nil while the card waits
 	state       *dialogue.State
-	stored      []byte // the skeleton as the vault has it
+	stored      []byte          // the skeleton as the vault has it
+	sure        *dialogue.State // what is known for certain, while the skeleton is not; may be nil
 	out         []*item
 	own         map[[32]byte]*ownCell // cells of the outbox, by hash
 	unread      [maxRooms]int
@@ -223,6 +224,9 @@ func (m *member) reloadLocked() error {
 				return err
 			}
 		} else if !errors.Is(err, vault.ErrNotFound) {
+			return err
+		}
+		if m.sure, err = knownAt(sp, keyConfirmed); err != nil {
 			return err
 		}
 		if err := m.loadFoundings(sp); err != nil {

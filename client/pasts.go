@@ -87,18 +87,18 @@ func (m *member) keepHeld(sp *vault.Space, held []heldEntry) error {
 func (m *member) settle(sp *vault.Space) error {
 	m.acct.Settled, m.acct.Pasts, m.acct.Unsure = true, nil, false
 	m.acct.Tree, m.acct.Keys, m.acct.Refused = nil, nil, 0
-	m.beside = nil // witnesses are judged anew by what is sure now
+	m.sure, m.beside = nil, nil // witnesses are judged anew by what is sure now
 	return errors.Join(sp.DeletePrefix([]byte(keyHeld)), sp.DeletePrefix([]byte(keyPast)), sp.Delete([]byte(keyConfirmed)))
 }
 
 // confirmed is what one knows of the room by oneself, or by a charter that was
 // confirmed: who told a false past must not make the true one look false on
 // coming back. Nil where that is nothing.
-func (m *member) confirmed(sp *vault.Space) (*dialogue.State, error) {
+func (m *member) confirmed() *dialogue.State {
 	if !m.acct.Unsure {
-		return m.state, nil
+		return m.state
 	}
-	return knownAt(sp, keyConfirmed)
+	return m.sure
 }
 
 // knownAt is a skeleton that may be missing: nil.
@@ -118,13 +118,19 @@ func putKnown(sp *vault.Space, key string, s *dialogue.State) error {
 	return sp.Put([]byte(key), s.Marshal())
 }
 
+// keepSure keeps what is confirmed while the skeleton is not.
+func (m *member) keepSure(sp *vault.Space, s *dialogue.State) error {
+	m.sure = s
+	return putKnown(sp, keyConfirmed, s)
+}
+
 // keepConfirmed keeps it when a charter takes its place.
 func (m *member) keepConfirmed(sp *vault.Space) error {
 	if m.acct.Unsure {
 		return nil
 	}
 	m.acct.Unsure = true
-	return putKnown(sp, keyConfirmed, m.state)
+	return m.keepSure(sp, m.state)
 }
 
 // doubtWait is how long others have to confirm a past before one commits by it,

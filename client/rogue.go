@@ -38,6 +38,7 @@ type Ways struct {
 	Deaf     bool                                                                        // it reads nothing, and stays where it was
 	Withhold bool                                                                        // it sends no Welcome
 	Aside    bool                                                                        // it lets everybody in to a room of its own
+	Spares   bool                                                                        // it spoils no commit that lets somebody in
 	Charter  func(*dialogue.State)                                                       // what it changes in the pasts that it tells
 	Spoil    func(r dialogue.Room, leaf func(dialogue.SeatID) []mls.LeafIndex) mls.Spoil // what of its commits is garbage
 }
@@ -218,6 +219,9 @@ func (r *Rogue) chores(m *member) error {
 func (r *Rogue) pervert(m *member, w Ways, it *item) error {
 	if it.Kind == itemCommit && it.Room == dialogue.Plenary && len(it.Commit.Content.Adds) > 0 && w.Aside {
 		return m.update(func(sp *vault.Space) error { return r.letAside(m, sp, it) })
+	}
+	if w.Spares && it.Kind == itemCommit && len(it.Commit.Content.Adds) > 0 {
+		w.Spoil = nil
 	}
 	if it.Kind == itemCommit && (w.Spoil != nil || w.Withhold) {
 		return m.update(func(sp *vault.Space) error { return m.spoil(sp, w, it) })

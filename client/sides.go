@@ -46,10 +46,17 @@ func (m *member) newPackage() (*mls.KeyPackage, *mls.KeyPackageSecrets, error) {
 	return mls.NewKeyPackage(Suite, m.acct.Me[:], sig, lifetime(m.c.opt.Now()))
 }
 
-// foundRoom is the head's chore: found the side's room.
+// foundRoom is the chore of founding the side's room, its head's first.
 func (m *member) foundRoom(sp *vault.Space) error {
 	me := m.me()
-	if me.Side == 0 || !m.state.IsHead(me.ID) || m.state.Founded(m.myRoom()) != nil || m.log.In(channel.Room(m.myRoom())) {
+	if me.Side == 0 || m.state.Founded(m.myRoom()) != nil || m.log.In(channel.Room(m.myRoom())) {
+		return nil
+	}
+	order := m.state.Plan(m.myRoom())
+	if h := m.state.Head(me.Side); h != nil && !slices.Contains(order, h.ID) {
+		order = append([]dialogue.SeatID{h.ID}, order...) // it is heard with this
+	}
+	if !m.myTurn("found", order, 0) {
 		return nil
 	}
 	sig, err := mls.GenerateSignatureKey(Suite)

@@ -1,13 +1,16 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"parley/channel"
 	"parley/dialogue"
 	"parley/mls"
+	"parley/vault"
 )
 
 // TestSideRoomWaitsForItsWelcome: who joins a side room reads from its Welcome
@@ -72,5 +75,32 @@ func TestPlenaryKeyInASideRoom(t *testing.T) {
 	}
 	if slices.ContainsFunc(corin.out, func(it *item) bool { return it.Kind == itemCommit }) {
 		t.Error("Corin makes a commit that lets her in")
+	}
+}
+
+// TestNobodyLetsOneIn: whoever is alone in a side room and lets in nobody does
+// not keep its side from having one: who waited for an hour says so, and the room
+// is founded anew.
+func TestNobodyLetsOneIn(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin, mira := x.inNorth()
+	x.clocks(ruth, halden, corin, mira)
+	halden.mu.Lock() // it comes back to the plenary, and Mira's computer does nothing for it
+	err := halden.update(func(sp *vault.Space) error { return halden.dropRoom(sp, north) })
+	halden.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := bytes.Clone(halden.state.Founded(north).Group)
+	x.sync(halden, corin)
+	x.pass((letInWithin - 1) * time.Minute)
+	x.sync(halden, corin)
+	if s := halden.state.Founded(north); s == nil || !bytes.Equal(s.Group, group) {
+		t.Fatal("the room is over before an hour")
+	}
+	x.pass(time.Minute)
+	x.sync(halden, corin, halden)
+	if s := corin.state.Founded(north); s == nil || bytes.Equal(s.Group, group) {
+		t.Error("the room is not founded anew")
 	}
 }

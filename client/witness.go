@@ -143,11 +143,7 @@ func (m *member) putWitness(sp *vault.Space, x *letIn) error {
 func (m *member) cameTo(sp *vault.Space, p place, group *mls.Group) error {
 	p.Tag, p.Former, p.At, p.From = group.ConfirmationTag(), m.acct.Group, m.c.minute(), m.acct.NextSeq
 	m.acct.Place, m.beside = p, nil
-	known, err := m.confirmed(sp)
-	if err != nil {
-		return err
-	}
-	return putKnown(sp, keyBefore, known)
+	return putKnown(sp, keyBefore, m.confirmed())
 }
 
 // looksBeside tells whether one looks for witnesses, and how often.
@@ -328,7 +324,7 @@ func (m *member) leavePlaceFor(sp *vault.Space, heed heeded) error {
 	m.acct.Unsure, m.acct.Awaits, m.acct.Keys, m.acct.Group = true, false, p.Keys, p.Former
 	keys := m.log.Signers(channel.Plenary) // if it is they who are wrong, the room knows one by these
 	before, err := knownAt(sp, keyBefore)
-	if err := errors.Join(err, putKnown(sp, keyConfirmed, before)); err != nil {
+	if err := errors.Join(err, m.keepSure(sp, before)); err != nil {
 		return err
 	}
 	m.acct.Judged = max(m.acct.Judged, p.From) // whom one blamed before stays blamed

@@ -2,6 +2,14 @@ package mutants
 
 // ofFounding are the rules of a room that is founded again.
 var ofFounding = []mutant{
+	{"§3 a founding is held against what was confirmed", "client/foundings.go",
+		"return cmp.Or(m.confirmed(), m.state)", "return cmp.Or(m.state, m.confirmed())", unit("client", "TestFoundingAfterADoubtfulPast")},
+	{"§3 a founding that was accepted counts", "client/found.go",
+		"m.acct.Unsure = false // words were compared", "", unit("client", "TestFoundingAfterADoubtfulPast")},
+	{"§3 a post from before a founding does no harm after it", "client/foundings.go",
+		"m.acct.Spare = m.posts()", "m.acct.Spare = nil", unit("client", "TestFoundingAfterADoubtfulPast")},
+	{"§3 who lets in nobody does not keep a side from its room", "client/lostroom.go",
+		"return m.c.minute() >= x.Since+letInWithin", "return false", unit("client", "TestNobodyLetsOneIn")},
 	{"§3 only the convenor or a head founds the room again", "dialogue/refounding.go",
 		"case x.Role != Convenor && !s.IsHead(by):", "case false:", unit("dialogue", "TestFoundingsThatDoNotCount")},
 	{"§3 whom two seats named founds nothing again", "dialogue/refounding.go",

@@ -24,7 +24,7 @@ type strategy struct {
 	cards bool // it uses cards that it made
 
 	// Nobody can follow its commits, so people found the room again, without it.
-	// Who came in by one would stay with it: nobody is invited before it is gone.
+	// Who came in by one would stay with it, which is a limit that is named.
 	founds bool
 }
 
@@ -32,7 +32,7 @@ type strategy struct {
 // which something is garbage for others.
 func spoiling(f func(d *plot, leaves []mls.LeafIndex) mls.Spoil, of int) func(*plot) client.Ways {
 	return func(d *plot) client.Ways {
-		return client.Ways{First: true, Spoil: func(_ dialogue.Room, leaf func(dialogue.SeatID) []mls.LeafIndex) mls.Spoil {
+		return client.Ways{First: true, Spares: d.how.founds, Spoil: func(_ dialogue.Room, leaf func(dialogue.SeatID) []mls.LeafIndex) mls.Spoil {
 			var leaves []mls.LeafIndex
 			for _, p := range d.victims[:of] {
 				leaves = append(leaves, leaf(d.ids[p.Name])...)
