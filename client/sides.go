@@ -52,8 +52,8 @@ func (m *member) foundRoom(sp *vault.Space) error {
 	if me.Side == 0 || m.state.Founded(m.myRoom()) != nil || m.log.In(channel.Room(m.myRoom())) {
 		return nil
 	}
-	order := m.state.Plan(m.myRoom())
-	if h := m.state.Head(me.Side); h != nil && !slices.Contains(order, h.ID) {
+	order := slices.DeleteFunc(m.state.Plan(m.myRoom()), m.state.Barred)
+	if h := m.state.Head(me.Side); h != nil && !slices.Contains(order, h.ID) && !m.state.Barred(h.ID) {
 		order = append([]dialogue.SeatID{h.ID}, order...) // it is heard with this
 	}
 	if !m.myTurn("found", order, 0) {

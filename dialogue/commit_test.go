@@ -147,3 +147,21 @@ func TestNamedCommitsNoMoreInItsRoom(t *testing.T) {
 		x.NamedBy = append(x.NamedBy, id(by))
 	}
 }
+
+// TestNamedFoundsNoRoom: whom two seats have named could let in nobody.
+func TestNamedFoundsNoRoom(t *testing.T) {
+	s := arrived(t)
+	x := s.Seat(id("Halden"))
+	x.Status, x.Heard = In, 1
+	for n, by := range []string{"Ruth", "Corin", ""} {
+		want := ReasonNone
+		if n == 2 {
+			want = ReasonNamed
+		}
+		ev := NewEvent(KindFound, 1000, Found{Room: 1, Group: []byte("a group"), Tag: make([]byte, 48)})
+		if _, notes := Apply(s, Entry{Author: x.ID, Event: &ev}); reason(notes) != want {
+			t.Errorf("named by %d: reason %d", n, reason(notes))
+		}
+		x.NamedBy = append(x.NamedBy, id(by))
+	}
+}

@@ -88,6 +88,9 @@ func (f *fold) found(b Found) Reason {
 	if f.s.room(b.Room) != nil {
 		return ReasonState
 	}
+	if f.s.Barred(f.e.Author) {
+		return ReasonNamed // it could let in nobody
+	}
 	f.s.Rooms = add(f.s.Rooms, RoomState{Room: b.Room, Group: b.Group, Tag: b.Tag, By: f.e.Author, Members: []SeatID{f.e.Author}})
 	f.note(NoteFounded, f.e.Author, b)
 	return ReasonNone

@@ -30,6 +30,8 @@ var ofDialogue = []mutant{
 		" && x.Heard > 0)", ")", transcript("rooms")},
 	{"§3 the first founding of a room wins", "dialogue/rooms.go",
 		"if f.s.room(b.Room) != nil {", "if false {", transcript("rooms")},
+	{"§3 whom two seats have named founds no room", "dialogue/rooms.go",
+		"if f.s.Barred(f.e.Author) {", "if false {", unit("dialogue", "TestNamedFoundsNoRoom")},
 	{"§3 a side founds its own room", "dialogue/rooms.go",
 		"if f.s.Seat(f.e.Author).Side != b.Room.Side() {\n\t\treturn ReasonNotYours\n\t}\n\tif f.s.room(b.Room) != nil", "if f.s.room(b.Room) != nil", transcript("rooms")},
 	{"§3 a room is founded again once all but one have lost it", "dialogue/returning.go",
