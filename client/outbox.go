@@ -416,8 +416,12 @@ func (m *member) post(ctx context.Context, it *item, i int, box *relay.Box, cell
 			it.Cells[i].at = page.Appended + 1
 		}
 	}
-	if it.Kind == itemParcel && allPosted(it) {
+	switch {
+	case it.Kind == itemParcel && allPosted(it):
 		return m.update(func(sp *vault.Space) error { return m.drop(sp, it) })
+	case err == nil && it.Kind != itemParcel && m.log != nil && m.log.Box().ID() == box.ID() &&
+		page.Appended < m.log.Position() && !m.log.Passed(page.Appended, cell): // another's was read there
+		return m.update(func(sp *vault.Space) error { return m.relayAlarm(sp, box.ID(), AlarmOther) })
 	}
 	return nil
 }

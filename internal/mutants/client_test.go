@@ -54,6 +54,8 @@ var ofClient = []mutant{
 		"return x.Note == r.Note && x.Seat == r.Seat", "return x.Note != r.Note", unit("client", "TestManyAlarms")},
 	{"§3 what the relay says of a cell's place is held against what lies there", "client/read.go",
 		"c.at > 0 && read != said", "c.at > 0 && read && !said", unit("client", "TestDroppedCell")},
+	{"§3 a cell does not lie where another's was read", "client/outbox.go",
+		"page.Appended < m.log.Position() && !m.log.Passed(page.Appended, cell)", "false", unit("internal/sim", "TestDropped")},
 	{"§3 the relay does not take back what it gave", "client/faithful.go",
 		"if page.Next < q.head {", "if false {", unit("internal/sim", "TestRelayTakesBack")},
 	{"§3 cells that were missed are not passed over", "client/read.go",

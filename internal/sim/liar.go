@@ -31,7 +31,16 @@ type view struct {
 	net   *network
 	relay *server.Relay
 	boxes map[relay.BoxID]*shelf
-	live  relay.BoxID // where the last cell went
+	live  relay.BoxID   // where the last cell went
+	late  time.Duration // how long every cell has to wait for its place
+	drops bool          // what arrives is given a place, and is not kept
+}
+
+// set changes what the liar does.
+func (l *liar) set(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
 }
 
 // A shelf is a box of a view.
@@ -129,9 +138,9 @@ func (v *view) Open(_ context.Context, p relay.Proof, _ uint32) error {
 // Append holds a cell for a while, gives it a place and copies it.
 func (v *view) Append(_ context.Context, id relay.BoxID, c *relay.Cell, hour uint32) (uint64, error) {
 	v.l.mu.Lock()
-	hold := time.Duration(0)
+	hold := v.late
 	if v.l.hold > 0 {
-		hold = time.Duration(v.l.rand.Int64N(int64(v.l.hold)))
+		hold += time.Duration(v.l.rand.Int64N(int64(v.l.hold)))
 	}
 	v.l.mu.Unlock()
 	time.Sleep(hold)
@@ -145,6 +154,8 @@ func (v *view) Append(_ context.Context, id relay.BoxID, c *relay.Cell, hour uin
 		return uint64(slices.Index(s.cells, *c)), nil
 	case len(s.cells) == wire.BoxCapacity:
 		return 0, relay.ErrFull
+	case v.drops && len(s.cells) > 0:
+		return uint64(len(s.cells) - 1), nil // where another's lies
 	}
 	for _, to := range v.l.views {
 		if to != v && v.l.copies != nil && v.l.copies(v, to) {
