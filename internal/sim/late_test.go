@@ -111,7 +111,9 @@ func TestConvenorAway(t *testing.T) {
 		}
 		w.People = append(w.People, ruth)
 		ruth.Restart()
-		w.Until("Ruth knows who is there", func() bool { return ruth.Seat("Guest").Status == dialogue.In && ruth.Seat("Mira").Status == dialogue.Removed })
+		w.Until("Ruth knows who is there", func() bool {
+			return ruth.Seat("Guest").Status == dialogue.In && ruth.Seat("Mira").Status == dialogue.Removed
+		})
 		w.told(ruth, "I was away.", honest...)
 	})
 }
