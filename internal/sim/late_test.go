@@ -11,6 +11,13 @@ import (
 	"parley/dialogue"
 )
 
+// set changes what the liar does.
+func (l *liar) set(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+}
+
 // TestDropped: the relay takes a cell, says where it lies, and keeps nothing. Its
 // author sees that another's lies there, and the message goes in with the next box.
 func TestDropped(t *testing.T) {

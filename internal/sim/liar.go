@@ -36,13 +36,6 @@ type view struct {
 	drops bool          // what arrives is given a place, and is not kept
 }
 
-// set changes what the liar does.
-func (l *liar) set(f func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	f()
-}
-
 // A shelf is a box of a view.
 type shelf struct {
 	cells []relay.Cell
