@@ -415,7 +415,9 @@ func TestLateComer(t *testing.T) {
 	x.accepts(corin, ruth)
 	x.sync(corin, ruth, corin)
 	nora.mu.Lock()
-	err := nora.update(func(sp *vault.Space) error { return nora.lose(sp, LossLeftOut, halden.acct.Me) })
+	err := nora.update(func(sp *vault.Space) error { // of the past that it was told, nobody else had said the same
+		return errors.Join(nora.keepConfirmed(sp), nora.lose(sp, LossLeftOut, halden.acct.Me))
+	})
 	nora.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)
@@ -431,6 +433,9 @@ func TestLateComer(t *testing.T) {
 		t.Errorf("Ruth sees %+v", l)
 	}
 	x.accepts(nora, ruth)
+	if s := nora.confirmed(); s == nil || s.Digest() != nora.state.Digest() {
+		t.Error("what was accepted is not what Nora holds charters against")
+	}
 	x.sync(nora, ruth, corin, nora, ruth, corin, nora)
 	if nora.acct.Standing != StandingIn || nora.state.Digest() != ruth.state.Digest() || len(nora.show().Alarms) != 0 {
 		t.Errorf("Nora is %s", nora.acct.Standing)

@@ -5,7 +5,7 @@ var ofFounding = []mutant{
 	{"§3 a founding is held against what was confirmed", "client/foundings.go",
 		"return cmp.Or(m.confirmed(), m.state)", "return cmp.Or(m.state, m.confirmed())", unit("client", "TestFoundingAfterADoubtfulPast")},
 	{"§3 a founding that was accepted counts", "client/found.go",
-		"m.acct.Unsure = false // words were compared", "", unit("client", "TestFoundingAfterADoubtfulPast")},
+		"m.acct.Unsure = false // words were compared", "", unit("client", "TestLateComer")},
 	{"§3 a post from before a founding does no harm after it", "client/foundings.go",
 		"m.acct.Spare = m.posts()", "m.acct.Spare = nil", unit("client", "TestFoundingAfterADoubtfulPast")},
 	{"§3 who lets in nobody does not keep a side from its room", "client/lostroom.go",
