@@ -88,7 +88,7 @@ func (m *member) anyChore() bool {
 	}
 	for i := range m.state.Seats {
 		x := &m.state.Seats[i]
-		if m.state.Ready(x) || x.Replacing || x.Back != nil {
+		if m.state.Ready(x) || x.Replacing || x.Back != nil && x.ID != me.ID {
 			return true
 		}
 	}
@@ -107,7 +107,7 @@ func (m *member) anyChore() bool {
 	}
 	r := m.myRoom()
 	if !m.log.In(channel.Room(r)) {
-		return m.state.Founded(r) == nil && (m.state.IsHead(me.ID) || me.Heard > 0)
+		return m.state.Founded(r) == nil && slices.Contains(m.founders(), me.ID)
 	}
 	members := m.members(r)
 	founded := m.state.Founded(r)

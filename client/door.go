@@ -190,11 +190,12 @@ func (m *member) isBack(sp *vault.Space, id dialogue.SeatID) error {
 }
 
 // addReturns adds to a commit those who wait at their doors, and removes their
-// old leaves. Who was left out by oneself has to wait for somebody else.
+// old leaves. Who was left out by oneself has to wait for somebody else, and so
+// does oneself, where an earlier post of one's own was told once one was back.
 func (m *member) addReturns(sp *vault.Space, c *commitPlan) error {
 	for i := range m.state.Seats {
 		x := &m.state.Seats[i]
-		if x.Back == nil || x.Due || !m.state.MayLetIn(m.acct.Me, x.ID) {
+		if x.Back == nil || x.ID == m.acct.Me || x.Due || !m.state.MayLetIn(m.acct.Me, x.ID) {
 			continue
 		}
 		b, err := sp.Get(packageKey(dialogue.Plenary, x.ID))

@@ -112,6 +112,53 @@ func TestPostLeftAtTheDoor(t *testing.T) {
 	}
 }
 
+// TestPostThatNobodyElseTakesUp: who came in while the room knows of another post
+// of its own lets others in meanwhile, and leaves itself alone.
+func TestPostThatNobodyElseTakesUp(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	x.loses(corin, LossMissed)
+	corin.mu.Lock()
+	err := corin.update(corin.postReturn)
+	corin.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := corin.acct.Away.Posts[0], corin.acct.Away.Posts[1]
+	x.sync(corin)
+	x.takeUp(ruth, first)
+	x.sync(corin)
+	var r dialogue.Return
+	if err := wire.Unmarshal(second.Content, &r, wire.MaxMessage); err != nil {
+		t.Fatal(err)
+	}
+	ruth.mu.Lock()
+	err = ruth.do(dialogue.KindReturn, r)
+	ruth.mu.Unlock()
+	if err == nil {
+		err = ruth.push(context.Background())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := corin.readOn(); err != nil {
+		t.Fatal(err)
+	}
+	if me := corin.state.Seat(corin.acct.Me); me.Back == nil || me.Back.Package != second.pkg() {
+		t.Fatal("the room does not know of the second post")
+	}
+	x.loses(halden, LossMissed)
+	x.sync(halden)
+	for range 10 { // nobody but Corin and Halden is there
+		x.sync(corin, halden)
+		x.pass(6 * time.Minute)
+	}
+	if halden.acct.Standing != StandingIn || corin.acct.Standing != StandingIn {
+		t.Errorf("Halden is %s, Corin %s", halden.acct.Standing, corin.acct.Standing)
+	}
+}
+
 // takeUp has somebody tell the room of one post, whatever else lies there.
 func (x *table) takeUp(by *member, p doorPost) {
 	x.t.Helper()

@@ -9,6 +9,8 @@ var ofRogues = []mutant{
 		"for _, p := range posts {\n\t\ts, err", "for _, p := range posts[:0] {\n\t\ts, err", unit("client", "TestKnocksWithFreshKeys")},
 	{"§6 a post that was not taken up goes again as another", "client/return.go",
 		"return m.update(m.postReturn)", "return m.update(func(sp *vault.Space) error { return m.putAtDoor(sp, a.Posts[len(a.Posts)-1].Content) })", unit("client", "TestKnocksWithFreshKeys")},
+	{"§6 and others let one in with it, not oneself", "client/door.go",
+		"x.Back == nil || x.ID == m.acct.Me", "x.Back == nil", unit("client", "TestPostThatNobodyElseTakesUp")},
 	{"§6 a post that is left at the door is one's own", "client/charter.go",
 		"m.acct.Spare = m.acct.Away.Posts", "m.acct.Spare = nil", unit("client", "TestPostLeftAtTheDoor")},
 	{"§3 who was told two pasts commits nothing", "client/pasts.go",
