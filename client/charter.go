@@ -308,20 +308,16 @@ func (m *member) falsePast(sp *vault.Space, h *heldEntry) error {
 	if err != nil {
 		return err
 	}
-	if known, err := isAlarm(sp, event.ID(h.Author)); known || err != nil {
-		return err
-	}
 	n := dialogue.Note{Kind: dialogue.NoteCharter, By: h.Author, Event: event.ID(h.Author), What: event.Kind}
-	return m.record(sp, n, record{ID: n.Event}, dialogue.Entry{Author: h.Author, Event: &event})
+	return m.falseCharter(sp, n, dialogue.Entry{Author: h.Author, Event: &event})
 }
 
-// isAlarm tells whether an event was an alarm already.
-func isAlarm(sp *vault.Space, id dialogue.EventID) (bool, error) {
-	_, err := sp.Get(indexKey(dialogue.Plenary, id))
-	if errors.Is(err, vault.ErrNotFound) {
-		return false, nil
+// falseCharter raises an alarm over a charter, once.
+func (m *member) falseCharter(sp *vault.Space, n dialogue.Note, e dialogue.Entry) error {
+	if known, err := has(sp, indexKey(dialogue.Plenary, n.Event)); known || err != nil {
+		return err
 	}
-	return err == nil, err
+	return m.record(sp, n, record{ID: n.Event}, e)
 }
 
 // charterGiven compares a charter with one's own fold. A false one raises an
@@ -343,10 +339,7 @@ func (m *member) charterGiven(sp *vault.Space, n dialogue.Note, c dialogue.Chart
 	if err := m.disputed(sp, n, c); err != nil {
 		return err
 	}
-	if known, err := isAlarm(sp, n.Event); known || err != nil {
-		return err
-	}
-	return m.record(sp, n, record{ID: n.Event}, e)
+	return m.falseCharter(sp, n, e)
 }
 
 // agrees tells whether a charter tells of a skeleton.

@@ -128,10 +128,8 @@ func (m *member) destroyed(id relay.BoxID, old oldBox, again bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.update(func(sp *vault.Space) error {
-		if _, err := sp.Get(oldKey(id)); errors.Is(err, vault.ErrNotFound) {
-			return nil // one has been removed meanwhile
-		} else if err != nil {
-			return err
+		if there, err := has(sp, oldKey(id)); !there || err != nil {
+			return err // one has been removed meanwhile
 		}
 		if !again {
 			return sp.Delete(oldKey(id))

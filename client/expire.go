@@ -99,10 +99,8 @@ func (m *member) forgetLine(sp *vault.Space, r dialogue.Room, seq uint64) error 
 	if err != nil {
 		return err
 	}
-	for _, key := range [][]byte{messageKey(r, seq), indexKey(r, rec.ID), numbered(keyAlarm, seq)} {
-		if err := sp.Delete(key); err != nil {
-			return err
-		}
+	if err := errors.Join(deleteLine(sp, r, seq, rec.ID), sp.Delete(numbered(keyAlarm, seq))); err != nil {
+		return err
 	}
 	return sp.DeletePrefix(append([]byte(keyFile), rec.ID[:]...))
 }

@@ -158,9 +158,7 @@ func (m *member) act(sp *vault.Space, n dialogue.Note, place channel.Place, e di
 // it is made again.
 func (m *member) said(sp *vault.Space, n dialogue.Note, b dialogue.Say, place channel.Place, e dialogue.Entry) error {
 	key := indexKey(n.Room, n.Event)
-	if _, err := sp.Get(key); err == nil {
-		return nil
-	} else if !errors.Is(err, vault.ErrNotFound) {
+	if shown, err := has(sp, key); shown || err != nil {
 		return err
 	}
 	if err := sp.Put(key, wire.AppendU64(nil, m.acct.NextSeq)); err != nil {
@@ -202,6 +200,11 @@ func (m *member) record(sp *vault.Space, n dialogue.Note, r record, e dialogue.E
 	}
 	m.remember(n.Room, line{seq, &r})
 	return sp.Put(messageKey(n.Room, seq), wire.Marshal(r))
+}
+
+// deleteLine deletes a line and what finds it.
+func deleteLine(sp *vault.Space, r dialogue.Room, seq uint64, id dialogue.EventID) error {
+	return errors.Join(sp.Delete(messageKey(r, seq)), sp.Delete(indexKey(r, id)))
 }
 
 func messageKey(r dialogue.Room, seq uint64) []byte {

@@ -34,16 +34,21 @@ type sideLost struct {
 
 // waitsInVain tells whether one has waited too long to be let in to the side room.
 func (m *member) waitsInVain() bool {
-	me := m.me()
-	if me == nil || me.Side == 0 || me.Status != dialogue.In || me.Due || me.Heard == 0 || m.state.Founded(m.myRoom()) == nil || m.log.In(channel.Room(m.myRoom())) {
-		m.acct.SideLost.Since = 0
+	x := &m.acct.SideLost
+	if !m.outside() || m.state.Founded(m.myRoom()) == nil {
+		x.Since = 0
 		return false
 	}
-	x := &m.acct.SideLost
 	if now := m.c.minute(); x.Since == 0 || x.Since > now {
 		x.Since = now
 	}
 	return m.c.minute() >= x.Since+letInWithin
+}
+
+// outside tells whether one belongs in a side room and is not there.
+func (m *member) outside() bool {
+	me := m.me()
+	return me != nil && me.Side != 0 && me.Status == dialogue.In && !me.Due && me.Heard > 0 && !m.log.In(channel.Room(m.myRoom()))
 }
 
 // owesLost tells whether it is time to say again that one has lost the side room.
@@ -125,9 +130,7 @@ func (m *member) roomOver(sp *vault.Space, n dialogue.Note, r dialogue.Room, e d
 // owedWelcome sees somebody of one's side go. While one is not in the side
 // room oneself, that may be who owes one its Welcome.
 func (m *member) owedWelcome(sp *vault.Space, n dialogue.Note) error {
-	me := m.me()
-	if me == nil || me.Side == 0 || n.Seat == me.ID || m.sideOf(n.Seat) != me.Side || me.Status != dialogue.In || me.Due || me.Heard == 0 ||
-		m.log.In(channel.Room(m.myRoom())) {
+	if !m.outside() || n.Seat == m.acct.Me || m.sideOf(n.Seat) != m.me().Side {
 		return nil
 	}
 	return m.loseSideRoom(sp, m.myRoom(), dialogue.SeatID{})

@@ -190,7 +190,7 @@ func (m *member) unblame(sp *vault.Space, which func(seq uint64, r *record) bool
 			return err
 		}
 		for r := range dialogue.Room(maxRooms) { // an attempt may be of any
-			if err := errors.Join(sp.Delete(messageKey(r, seq)), sp.Delete(indexKey(r, id))); err != nil {
+			if err := deleteLine(sp, r, seq, id); err != nil {
 				return err
 			}
 		}

@@ -19,6 +19,15 @@ type pair struct{ Key, Value []byte }
 
 var errStop = errors.New("stop")
 
+// has tells whether a key is there.
+func has(sp *vault.Space, key []byte) (bool, error) {
+	_, err := sp.Get(key)
+	if errors.Is(err, vault.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // scan goes through the keys that begin with prefix.
 func scan(sp *vault.Space, prefix []byte, o scanOptions) iter.Seq2[pair, error] {
 	return func(yield func(pair, error) bool) {

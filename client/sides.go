@@ -52,11 +52,7 @@ func (m *member) foundRoom(sp *vault.Space) error {
 	if me.Side == 0 || m.state.Founded(m.myRoom()) != nil || m.log.In(channel.Room(m.myRoom())) {
 		return nil
 	}
-	order := slices.DeleteFunc(m.state.Plan(m.myRoom()), m.state.Barred)
-	if h := m.state.Head(me.Side); h != nil && !slices.Contains(order, h.ID) && !m.state.Barred(h.ID) {
-		order = append([]dialogue.SeatID{h.ID}, order...) // it is heard with this
-	}
-	if !m.myTurn("found", order, 0) {
+	if !m.myTurn("found", m.founders(), 0) {
 		return nil
 	}
 	sig, err := mls.GenerateSignatureKey(Suite)
@@ -76,6 +72,16 @@ func (m *member) foundRoom(sp *vault.Space) error {
 	}
 	m.renewed(m.myRoom())
 	return m.queueEvent(sp, dialogue.KindFound, dialogue.Found{Room: m.myRoom(), Group: group.GroupID(), Tag: group.ConfirmationTag()})
+}
+
+// founders are who may found one's side room, in the order in which it falls to
+// them.
+func (m *member) founders() []dialogue.SeatID {
+	order := slices.DeleteFunc(m.state.Plan(m.myRoom()), m.state.Barred)
+	if h := m.state.Head(m.me().Side); h != nil && !slices.Contains(order, h.ID) && !m.state.Barred(h.ID) {
+		order = append([]dialogue.SeatID{h.ID}, order...) // it is heard with this
+	}
+	return order
 }
 
 // founded sees which founding won. Where it was another's, one's own group is

@@ -368,7 +368,7 @@ func (m *member) takeBack(sp *vault.Space, from uint64) error {
 			e := dialogue.NewEvent(dialogue.KindSay, rec.Time, dialogue.Say{Text: rec.Text, ReplyTo: rec.ReplyTo, File: rec.File})
 			e.Nonce = rec.Nonce // who has read it is not shown it again
 			it := &item{Kind: itemEvent, Room: r, Event: e.Marshal(), Readers: []Reader{}, Back: true}
-			if err := errors.Join(m.enqueue(sp, it), sp.Delete(indexKey(r, rec.ID)), sp.Delete(messageKey(r, seq))); err != nil {
+			if err := errors.Join(m.enqueue(sp, it), deleteLine(sp, r, seq, rec.ID)); err != nil {
 				return err
 			}
 		}

@@ -66,9 +66,7 @@ func (d *plot) collude(l *liar, steps int) {
 		case n == 21:
 			d.anyView(l).again(d.Rand.IntN(50))
 		case n == 22:
-			l.mu.Lock()
-			l.hold = time.Duration(d.Rand.IntN(8)) * time.Second
-			l.mu.Unlock()
+			l.set(func() { l.hold = time.Duration(d.Rand.IntN(8)) * time.Second })
 		case n == 23:
 			d.night()
 		}
@@ -93,9 +91,9 @@ func (d *plot) split(l *liar) {
 // copyAtRandom changes what goes from one view to another.
 func (d *plot) copyAtRandom(l *liar) {
 	from, way := d.anyView(l), d.Rand.IntN(3)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.copies = func(x, y *view) bool { return way == 0 || way == 1 && x == from || way == 2 && y == from }
+	l.set(func() {
+		l.copies = func(x, y *view) bool { return way == 0 || way == 1 && x == from || way == 2 && y == from }
+	})
 }
 
 // again puts a cell once more at the end of the box that lives.

@@ -28,7 +28,7 @@ var stride = flag.Int("stride", 1, "of durable steps, one in how many is played"
 func TestEveryDurableStep(t *testing.T) {
 	var copies, older atomic.Int32
 	t.Cleanup(func() {
-		if n, of := older.Load(), copies.Load(); !t.Failed() && n < of/2 {
+		if n, of := older.Load(), copies.Load(); !t.Failed() && *stride == 1 && n < of/2 {
 			t.Errorf("of %d copies, %d went on as older ones", of, n)
 		}
 	})
@@ -169,18 +169,9 @@ func (s *story) until(what string, each time.Duration, ok func() bool) {
 
 // people do what they are asked.
 func (s *story) people() {
-	ctx := context.Background()
 	for _, p := range s.People {
-		if len(p.Dialogues()) == 0 {
-			continue
-		}
-		for _, t := range p.Dialogue().Tasks {
-			switch t.Kind {
-			case client.TaskApprove:
-				p.Approve(ctx, p.ID(), t.Seat.ID)
-			case client.TaskBack:
-				p.sendAgain()
-			}
+		if len(p.Dialogues()) > 0 {
+			p.doTasks(p.Dialogue().Tasks)
 		}
 	}
 }
@@ -239,7 +230,7 @@ func (s *story) play() {
 	s.seats(s.corin, 2)
 	s.says(s.ruth, "One.")
 	s.says(s.corin, "Two. "+strings.Repeat("And so on. ", 900)) // takes chunks
-	epoch := s.halden.mustInsight().Authenticator
+	epoch := s.halden.authenticator()
 	s.throwBack()
 	var on []func()
 	for _, p := range s.People {
@@ -249,7 +240,7 @@ func (s *story) play() {
 	for _, back := range on {
 		back()
 	}
-	s.until("the day's keys are gathered", time.Second, func() bool { return s.halden.mustInsight().Authenticator != epoch })
+	s.until("the day's keys are gathered", time.Second, func() bool { return s.halden.authenticator() != epoch })
 	s.says(s.corin, "Three.")
 
 	// Corin's computer goes on with what it had before that, and comes back.
@@ -284,9 +275,10 @@ func (s *story) play() {
 	s.judge()
 }
 
-func (p *Person) mustInsight() client.Insight {
+// authenticator is that of the plenary's epoch; empty while the person is out.
+func (p *Person) authenticator() string {
 	x, _ := p.Insight()
-	return x
+	return x.Authenticator
 }
 
 // judge: all was said in one order, and once, but for what somebody said again

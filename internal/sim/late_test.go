@@ -4,6 +4,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -76,10 +77,8 @@ func TestRemovalThroughALateRelay(t *testing.T) {
 		l.set(func() { l.views[0].late = 0 })
 		w.told(ruth, "Among ourselves.", corin)
 		time.Sleep(time.Minute)
-		for _, text := range r.said(0) {
-			if text == "Ruth: Among ourselves." {
-				t.Error("who was removed reads on")
-			}
+		if slices.Contains(r.said(0), "Ruth: Among ourselves.") {
+			t.Error("who was removed reads on")
 		}
 	})
 }
@@ -111,10 +110,8 @@ func TestConvenorAway(t *testing.T) {
 		for _, p := range honest {
 			w.told(p, p.Name+" after.", honest...)
 		}
-		for _, text := range r.said(0) {
-			if text == "Halden: Halden after." {
-				t.Error("who was removed reads on")
-			}
+		if slices.Contains(r.said(0), "Halden: Halden after.") {
+			t.Error("who was removed reads on")
 		}
 		w.People = append(w.People, ruth)
 		ruth.Restart()

@@ -227,14 +227,7 @@ func (d *plot) people() {
 		if p.reason() == client.LossElsewhere {
 			d.anew[p.Name] = true
 		}
-		for _, t := range x.Tasks {
-			switch t.Kind {
-			case client.TaskApprove:
-				p.Approve(ctx, p.ID(), t.Seat.ID) // whether it can is its business
-			case client.TaskBack:
-				p.sendAgain()
-			}
-		}
+		p.doTasks(x.Tasks)
 		for _, a := range x.Alarms {
 			if a.Kind == client.AlarmElsewhere && a.Seat.Name != d.rogue.Name {
 				p.Return(ctx, p.ID()) // the words were others

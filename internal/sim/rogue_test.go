@@ -101,3 +101,16 @@ func (w *World) nightBut(awake *Person, hourly func()) {
 	}
 	time.Sleep(20 * time.Second)
 }
+
+// doTasks has a person approve, and send again what came back, as far as it can:
+// whether that is so is its client's business.
+func (p *Person) doTasks(tasks []client.Task) {
+	for _, t := range tasks {
+		switch t.Kind {
+		case client.TaskApprove:
+			p.Approve(context.Background(), p.ID(), t.Seat.ID)
+		case client.TaskBack:
+			p.sendAgain()
+		}
+	}
+}
