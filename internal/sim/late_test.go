@@ -91,13 +91,20 @@ func TestConvenorAway(t *testing.T) {
 		ruth, halden, corin := table(w)
 		mira := w.Invite(ruth, 1, "Mira")
 		nora := w.Invite(ruth, 2, "Nora")
-		w.told(mira, "All are here.", ruth, halden, corin, nora)
+		olaf := w.Invite(ruth, 1, "Olaf")
+		w.told(mira, "All are here.", ruth, halden, corin, nora, olaf)
 		w.idle()
 		ruth.end()
 		w.People = w.People[1:] // nobody asks her any more
-		r := mira.garble(dialogue.Plenary, corin)
 		guest := w.Invite(halden, 1, "Guest")
-		w.told(guest, "Good morning.", halden, nora)
+		w.told(guest, "Good morning.", halden, corin, nora)
+		r := mira.garble(dialogue.Plenary, corin)
+		if err := halden.Remove(context.Background(), halden.ID(), halden.Seat("Olaf").ID); err != nil {
+			t.Fatal(err)
+		}
+		w.Until("Corin has been left out and let in", func() bool {
+			return slices.ContainsFunc(halden.notices(dialogue.NoteReturned), func(n client.Notice) bool { return n.Seat == "Corin" })
+		})
 		w.standing(corin, client.StandingIn)
 		w.told(corin, "Here.", halden, nora, guest)
 		if err := halden.Remove(context.Background(), halden.ID(), halden.Seat("Mira").ID); err != nil {
