@@ -20,6 +20,7 @@ type Got struct {
 	Update  []byte            // of somebody else's Update proposal: its reference
 	Own     bool              // one's own: the payload, the commit or the proposal is in the outbox
 	Older   bool              // one's own, and newer than this state: an older copy of the vault
+	Mine    []byte            // the MLS message, where it is one's own, and not newer: in another cell than Own's
 	Bad     error             // a member of the room made something that is no entry: shown, never fatal
 
 	// Seen is the position in this box up to which its maker says it had read,
@@ -120,6 +121,9 @@ func (l *Log) head(d *Delta, got *Got, x *room, content []byte) (*Got, error) {
 	d.group(got.Room, delta)
 	if err != nil {
 		got.Older = errors.Is(err, mls.ErrOwnAhead)
+		if errors.Is(err, mls.ErrOwnMessage) {
+			got.Mine = message
+		}
 		return bad(err)
 	}
 	got.Author = identity(x.group, opened.Sender)

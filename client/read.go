@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -114,7 +115,11 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 	if got.Older {
 		return m.lose(sp, LossOlder, dialogue.SeatID{})
 	}
-	if got.Bad != nil {
+	if own == nil && got.Mine != nil {
+		own = m.handshakeOf(room, got.Mine)
+		got.Own = own != nil
+	}
+	if got.Bad != nil && !got.Own {
 		m.acct.Bad++
 		return nil
 	}
@@ -142,6 +147,18 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 		return m.eventEntry(sp, got, e, nil, got.Payload)
 	}
 	return m.commitEntry(sp, got, e, own)
+}
+
+// handshakeOf finds the commit or Update of the outbox that a message is. A copy
+// of this vault, or whoever reads the room, can have put it into another cell:
+// for everybody it counts where it lies first, so for its maker, too.
+func (m *member) handshakeOf(room dialogue.Room, message []byte) *ownCell {
+	for _, it := range m.out {
+		if it.Room == room && it.Kind != itemParcel && bytes.Equal(it.handshake(), message) {
+			return &ownCell{it: it}
+		}
+	}
+	return nil
 }
 
 func (m *member) eventEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry, it *item, payload []byte) error {
