@@ -85,13 +85,7 @@ func TestPostLeftAtTheDoor(t *testing.T) {
 	x := newTable(t)
 	ruth, halden, corin := x.seated()
 	x.clocks(ruth, halden, corin)
-	x.loses(corin, LossMissed)
-	corin.mu.Lock()
-	err := corin.update(corin.postReturn) // signed by the first post's key, too
-	corin.mu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	x.losesWithTwoPosts(corin)
 	first := corin.acct.Away.Posts[0]
 	x.sync(corin)
 	x.takeUp(ruth, first)
@@ -118,28 +112,13 @@ func TestPostThatNobodyElseTakesUp(t *testing.T) {
 	x := newTable(t)
 	ruth, halden, corin := x.seated()
 	x.clocks(ruth, halden, corin)
-	x.loses(corin, LossMissed)
-	corin.mu.Lock()
-	err := corin.update(corin.postReturn)
-	corin.mu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	x.losesWithTwoPosts(corin)
 	first, second := corin.acct.Away.Posts[0], corin.acct.Away.Posts[1]
 	x.sync(corin)
 	x.takeUp(ruth, first)
 	x.sync(corin)
-	var r dialogue.Return
-	if err := wire.Unmarshal(second.Content, &r, wire.MaxMessage); err != nil {
-		t.Fatal(err)
-	}
-	ruth.mu.Lock()
-	err = ruth.do(dialogue.KindReturn, r)
-	ruth.mu.Unlock()
-	if err == nil {
-		err = ruth.push(context.Background())
-	}
-	if err != nil {
+	x.tellsOf(ruth, second)
+	if err := ruth.push(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if err := corin.readOn(); err != nil {
@@ -159,19 +138,36 @@ func TestPostThatNobodyElseTakesUp(t *testing.T) {
 	}
 }
 
-// takeUp has somebody tell the room of one post, whatever else lies there.
-func (x *table) takeUp(by *member, p doorPost) {
+// losesWithTwoPosts is loses with another post at the door, signed by the first
+// one's key, too.
+func (x *table) losesWithTwoPosts(m *member) {
+	x.t.Helper()
+	x.loses(m, LossMissed)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.update(m.postReturn); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// tellsOf has somebody tell the room of one post, whatever else lies there.
+func (x *table) tellsOf(by *member, p doorPost) {
 	x.t.Helper()
 	var r dialogue.Return
 	if err := wire.Unmarshal(p.Content, &r, wire.MaxMessage); err != nil {
 		x.t.Fatal(err)
 	}
 	by.mu.Lock()
-	err := by.do(dialogue.KindReturn, r)
-	by.mu.Unlock()
-	if err != nil {
+	defer by.mu.Unlock()
+	if err := by.do(dialogue.KindReturn, r); err != nil {
 		x.t.Fatal(err)
 	}
+}
+
+// takeUp has somebody tell the room of one post, and let in whose it is.
+func (x *table) takeUp(by *member, p doorPost) {
+	x.t.Helper()
+	x.tellsOf(by, p)
 	epoch := by.state.Epoch
 	for by.state.Epoch == epoch {
 		if err := by.push(context.Background()); err != nil {

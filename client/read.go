@@ -115,7 +115,7 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 	if got.Older {
 		return m.lose(sp, LossOlder, dialogue.SeatID{})
 	}
-	if own == nil && got.Mine != nil {
+	if got.Mine != nil { // Step was not told of an own cell
 		own = m.handshakeOf(room, got.Mine)
 		got.Own = own != nil
 	}
@@ -154,7 +154,7 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 // for everybody it counts where it lies first, so for its maker, too.
 func (m *member) handshakeOf(room dialogue.Room, message []byte) *ownCell {
 	for _, it := range m.out {
-		if it.Room == room && it.Kind != itemParcel && bytes.Equal(it.handshake(), message) {
+		if it.Room == room && bytes.Equal(it.handshake(), message) {
 			return &ownCell{it: it}
 		}
 	}
