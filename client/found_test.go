@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -488,6 +489,41 @@ func TestFoundingAfterADoubtfulPast(t *testing.T) {
 	}
 	if nora.acct.Away != nil || len(nora.posts()) == 0 {
 		t.Error("Nora does not know any more what lies at her door")
+	}
+}
+
+// TestFoundedWithoutANewcomer: somebody was let in by the commit that nobody else
+// could follow, heard its maker there, and lost that room before anybody else had
+// confirmed its past. It comes to the room that was founded again as it came to
+// the first, by the door: it knows of none for sure.
+func TestFoundedWithoutANewcomer(t *testing.T) {
+	for _, reason := range []LossReason{LossCharter, LossLeftOut} {
+		t.Run(fmt.Sprint(reason), func(t *testing.T) {
+			x := newTable(t)
+			ruth, halden, corin, mira := x.toldBy(func(*dialogue.State) {})
+			for i := 0; corin.state.Epoch < ruth.state.Epoch; i++ {
+				if err := corin.readOn(); err != nil || i == 9 {
+					t.Fatalf("Corin is in epoch %d: %v", corin.state.Epoch, err)
+				}
+			}
+			x.leftOut(halden, ruth, corin)
+			x.clocks(ruth, halden, corin, mira)
+			x.pass(time.Minute)
+			x.writes(halden, "Nobody else hears this")
+			x.sync(halden, mira)
+			if !mira.unbacked() || ruth.state.Succeeds(mira.state) {
+				t.Fatalf("Mira heard nothing after the others had gone, or one of %v confirmed what she was told", mira.acct.Vouched)
+			}
+			x.founds(ruth)
+			x.accepts(corin, ruth)
+			x.loses(mira, reason)
+			for range 4 {
+				x.sync(mira, ruth, corin)
+			}
+			if mira.acct.Standing != StandingIn || mira.state.Digest() != ruth.state.Digest() || len(mira.show().Alarms) != 0 {
+				t.Errorf("Mira is %s", mira.acct.Standing)
+			}
+		})
 	}
 }
 

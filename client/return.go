@@ -117,6 +117,9 @@ func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossRe
 		return err
 	}
 	sure := !m.acct.Awaits // otherwise nobody has told whether that room was the right one
+	if m.unbacked() {
+		m.acct.Group = m.acct.Place.Former // nor has enough of it been told here
+	}
 	if err := m.leaveLog(sp); err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ package mutants
 var ofFounding = []mutant{
 	{"§3 a founding is held against what was confirmed", "client/foundings.go",
 		"return cmp.Or(m.confirmed(), m.state)", "return cmp.Or(m.state, m.confirmed())", unit("client", "TestFoundingAfterADoubtfulPast")},
+	{"§3 who was told the past by one party knows no room for sure", "client/return.go",
+		"m.acct.Group = m.acct.Place.Former // nor", "// nor", unit("client", "TestFoundedWithoutANewcomer")},
 	{"§3 a founding that was accepted counts", "client/found.go",
 		"m.acct.Unsure = false // words were compared", "", unit("client", "TestLateComer")},
 	{"§3 a post from before a founding does no harm after it", "client/foundings.go",

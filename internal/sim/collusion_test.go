@@ -21,17 +21,17 @@ import (
 // nobody said, who have read the same cells have the same skeleton, and who was
 // removed reads nothing of those who know that, in whichever view.
 func TestCollusion(t *testing.T) {
-	var removed atomic.Int32
-	each := len(strategies) * len(roles)
+	var played, removed atomic.Int32
 	t.Cleanup(func() {
-		if n := int(removed.Load()); !t.Failed() && n < each/2 {
-			t.Errorf("the rogue was removed in %d of %d schedules only", n, each)
+		if n, all := removed.Load(), played.Load(); !t.Failed() && n < all/2 {
+			t.Errorf("the rogue was removed in %d of %d schedules only", n, all)
 		}
 	})
-	for i := range each {
+	for i := range len(strategies) * len(roles) {
 		how, as := strategies[i%len(strategies)], roles[i/len(strategies)]
 		seed := *seedFlag + 5000 + uint64(i)
 		t.Run(fmt.Sprintf("%s/%s/seed %d", how.name, as, seed), func(t *testing.T) {
+			played.Add(1)
 			play(t, seed, func(w *World) {
 				l := w.lie()
 				d := conspire(w, how, as)
