@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -235,6 +236,56 @@ func TestDayOfASideRoom(t *testing.T) {
 	if l, err := halden.c.Messages(halden.id, Query{Room: north}); err != nil || spoken(l) != 1 {
 		t.Errorf("%d messages, %v", spoken(l), err)
 	}
+}
+
+// TestCommitInAnotherCell: a commit of one's own whose head a newer copy of the
+// vault posted, or somebody who reads the room, counts where it lies first, for
+// its maker, too: what follows there is of the next epoch.
+func TestCommitInAnotherCell(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin, mira := x.inNorth()
+	x.clocks(ruth, halden, corin, mira)
+	x.pass(25 * time.Hour)
+	x.sync(ruth, corin)
+	tag := halden.log.Tag(channel.Room(north))
+	read := func(l ...*member) {
+		t.Helper()
+		for _, m := range l {
+			for range 3 {
+				if err := m.readOn(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	read(halden)
+	if err := halden.chore(func(sp *vault.Space) error { return halden.stage(sp, north, mls.CommitContent{}) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := halden.push(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	read(halden)
+	it := halden.out[len(halden.out)-1]
+	if it.Kind != itemCommit || it.Stage != stageChunks || slices.Contains(it.Positions, 0) {
+		t.Fatalf("the commit is at stage %d, %v", it.Stage, it.Positions)
+	}
+	ref := it.Ref
+	ref.Positions = placed(it.Positions)
+	head, err := halden.log.SealCommitHead(channel.Room(north), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.append(halden, halden.log.Box(), *head)
+	read(halden, mira)
+	if now := halden.log.Tag(channel.Room(north)); bytes.Equal(now, tag) || !bytes.Equal(now, mira.log.Tag(channel.Room(north))) {
+		t.Error("Halden and Mira are not in the same epoch, the next")
+	}
+	if slices.Contains(halden.out, it) || halden.acct.Bad != 0 || mira.acct.Bad != 0 {
+		t.Errorf("Halden still has it to send, or something is bad: %d and %d", halden.acct.Bad, mira.acct.Bad)
+	}
+	x.sync(halden, mira, ruth, corin, halden, mira)
+	x.agree(ruth, halden, corin, mira)
 }
 
 // TestUpdateWhileSomebodyComesIn: a proposal that a newcomer to a side room

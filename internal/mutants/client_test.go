@@ -48,6 +48,8 @@ var ofClient = []mutant{
 		" || m.state.OwesCharter()", "", unit("client", "TestCharterFirst")},
 	{"§3 a charter holds once two parties gave the same", "client/charter.go",
 		"vouched >= 2", "vouched >= 0", unit("client", "TestFalseCharter")},
+	{"§3 a commit of one's own counts where it lies first", "client/read.go",
+		"own = m.handshakeOf(room, got.Mine)", "own = nil", unit("client", "TestCommitInAnotherCell")},
 	{"§3 an older copy never writes", "client/read.go",
 		"if got.Older {", "if false {", unit("internal/sim", "TestOlderCopy")},
 	{"§3 nobody's alarms push out another's", "client/show.go",
