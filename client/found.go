@@ -250,7 +250,7 @@ func (m *member) leaveFounding() error {
 		}
 		m.door = nil // a Welcome may lie there that was passed over
 		m.state, m.stored = former, former.Marshal()
-		m.acct.Door, m.acct.Group, m.acct.Refounding, m.former = r.Door, r.Group, nil, nil
+		m.acct.Door, m.acct.Group, m.acct.Away.Reason, m.acct.Refounding, m.former = r.Door, r.Group, r.Lost, nil, nil
 		m.changed(dialogue.Plenary)
 		own := sp.Put([]byte(keyState), m.stored)
 		if r.Founder != m.acct.Me {
@@ -301,9 +301,10 @@ func (m *member) joinFounding(j *judged) (*mls.Group, error) {
 
 // accept goes by a founding from now on.
 func (m *member) accept(sp *vault.Space, j *judged, content []byte) error {
-	known, door, lost := m.known(), m.acct.Door, m.acct.Group
-	if r := m.acct.Refounding; r != nil {
-		door, lost = r.Door, r.Group
+	known := m.known()
+	taken := refounding{Door: m.acct.Door, Group: m.acct.Group, Lost: m.acct.Away.Reason}
+	if m.acct.Refounding != nil {
+		taken = *m.acct.Refounding
 	}
 	if m.log != nil {
 		if err := m.leaveLog(sp); err != nil { // another that was accepted, and that nobody entered
@@ -314,8 +315,8 @@ func (m *member) accept(sp *vault.Space, j *judged, content []byte) error {
 	m.door = nil // it is read again: a Welcome may lie there that was passed over
 	m.former, m.state, m.stored = known, j.state, j.state.Marshal()
 	m.acct.Unsure = false // words were compared
-	m.acct.Door = door
-	m.acct.Refounding, m.acct.Group = &refounding{Founder: f.Founder, Hash: j.hash, Door: door, Group: lost}, f.Group
+	taken.Founder, taken.Hash = f.Founder, j.hash
+	m.acct.Door, m.acct.Group, m.acct.Refounding = taken.Door, f.Group, &taken
 	m.foundings[f.Founder] = j
 	m.changed(dialogue.Plenary)
 	n := dialogue.Note{Kind: NoteFoundedAgain, By: f.Founder, Seat: f.Without}

@@ -405,6 +405,52 @@ func TestLeaveFounding(t *testing.T) {
 	}
 }
 
+// TestFounderLosesTheRoom: an older copy of the founder's vault loses the room
+// that it founded again before anybody has entered it. Its words can still be
+// read, and who enters brings the founder back; or the founder gives it up, and
+// goes where another founded.
+func TestFounderLosesTheRoom(t *testing.T) {
+	for _, another := range []bool{false, true} {
+		t.Run(fmt.Sprintf("another founds %v", another), func(t *testing.T) {
+			x := newTable(t)
+			ruth, halden, corin, nora := x.four()
+			x.leftOut(halden, ruth, corin, nora)
+			x.founds(ruth)
+			x.sync(ruth)
+			x.loses(ruth, LossOlder)
+			if l := ruth.show().Foundings; len(l) != 1 || !l[0].Taken || !l[0].MayLeave {
+				t.Fatalf("Ruth sees %+v", l)
+			}
+			founder := ruth
+			if another {
+				founder = corin
+				x.founds(corin)
+				x.sync(corin, ruth)
+				if err := ruth.c.LeaveFounding(t.Context(), ruth.id); err != nil {
+					t.Fatal(err)
+				}
+				if !ruth.nobodyFollows() || ruth.acct.Away.By != halden.acct.Me {
+					t.Error("Ruth does not know any more who left her out")
+				}
+				x.accepts(ruth, corin)
+			} else {
+				x.accepts(corin, ruth)
+			}
+			x.accepts(nora, founder)
+			x.clocks(ruth, corin, nora)
+			for i := 0; i < 9 && ruth.acct.Standing != StandingIn || i < 4; i++ {
+				x.pass(2 * time.Minute)
+				x.sync(ruth, corin, nora)
+			}
+			for _, m := range []*member{ruth, corin, nora} {
+				if m.acct.Standing != StandingIn || m.state.Digest() != founder.state.Digest() || len(m.show().Alarms) != 0 {
+					t.Errorf("%s is %s, %v", m.c.Profile().Name, m.acct.Standing, m.show().Problem)
+				}
+			}
+		})
+	}
+}
+
 // TestLateComer: who had no post at its door when the room was founded, and is
 // brought back before its person accepted, comes in once it has.
 func TestLateComer(t *testing.T) {

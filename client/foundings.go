@@ -36,6 +36,7 @@ type refounding struct {
 	Hash    dialogue.Hash
 	Door    dialogue.Key // one's own, at which others look for one until it is settled: it has moved since
 	Group   []byte       // of the room as it was lost
+	Lost    LossReason   // for which it was lost
 	Settled bool
 }
 
@@ -215,6 +216,14 @@ func (m *member) settleFounding() error {
 		return m.update(m.forgetFoundings)
 	}
 	return nil
+}
+
+// staysAccepted tells whether a founding still counts when one loses its room
+// before it is settled, through nobody's fault: the others may yet enter it, and
+// have its words read to them, or found another.
+func (m *member) staysAccepted(reason LossReason, by dialogue.SeatID) bool {
+	r := m.acct.Refounding
+	return r != nil && !r.Settled && by.IsZero() && reason != LossReplaced && reason != LossNewCard
 }
 
 // unheardSince lists who may yet have to accept the founding: it sits and was

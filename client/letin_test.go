@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -106,17 +107,41 @@ func TestPostLeftAtTheDoor(t *testing.T) {
 	}
 }
 
+// TestPostAtADoorThatMoved: the Welcome for a post lies where that lay, though
+// who put it there has another door since.
+func TestPostAtADoorThatMoved(t *testing.T) {
+	x := newTable(t)
+	ruth, halden, corin := x.seated()
+	x.clocks(ruth, halden, corin)
+	second := x.comesWithTheFirst(corin, ruth)
+	corin.mu.Lock()
+	err := corin.update(func(sp *vault.Space) error { return corin.enqueue(sp, &item{Kind: itemEvent, Event: corin.newDoor()}) })
+	corin.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; corin.acct.Door == second.post().Door; i++ {
+		if i == 9 || corin.acct.Standing != StandingIn {
+			t.Fatalf("Corin is %s, and the door has not moved", corin.acct.Standing)
+		}
+		if err := errors.Join(corin.chore(corin.make), corin.push(t.Context()), corin.readOn()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.takeUp(ruth, second)
+	x.sync(corin, ruth, corin)
+	if corin.acct.Standing != StandingIn || len(corin.posts()) != 0 {
+		t.Errorf("Corin is %s: %v", corin.acct.Standing, corin.lostError())
+	}
+}
+
 // TestPostThatNobodyElseTakesUp: who came in while the room knows of another post
 // of its own lets others in meanwhile, and leaves itself alone.
 func TestPostThatNobodyElseTakesUp(t *testing.T) {
 	x := newTable(t)
 	ruth, halden, corin := x.seated()
 	x.clocks(ruth, halden, corin)
-	x.losesWithTwoPosts(corin)
-	first, second := corin.acct.Away.Posts[0], corin.acct.Away.Posts[1]
-	x.sync(corin)
-	x.takeUp(ruth, first)
-	x.sync(corin)
+	second := x.comesWithTheFirst(corin, ruth)
 	x.tellsOf(ruth, second)
 	if err := ruth.push(context.Background()); err != nil {
 		t.Fatal(err)
@@ -148,6 +173,18 @@ func (x *table) losesWithTwoPosts(m *member) {
 	if err := m.update(m.postReturn); err != nil {
 		x.t.Fatal(err)
 	}
+}
+
+// comesWithTheFirst has a member with two posts at its door let in by the first.
+// It gives the second.
+func (x *table) comesWithTheFirst(m, by *member) doorPost {
+	x.t.Helper()
+	x.losesWithTwoPosts(m)
+	first, second := m.acct.Away.Posts[0], m.acct.Away.Posts[1]
+	x.sync(m)
+	x.takeUp(by, first)
+	x.sync(m)
+	return second
 }
 
 // tellsOf has somebody tell the room of one post, whatever else lies there.

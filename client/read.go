@@ -315,10 +315,12 @@ func (m *member) gone(sp *vault.Space, room dialogue.Room, c *dialogue.Commit, k
 	if room != dialogue.Plenary {
 		return nil
 	}
-	me := m.me()
+	me, post := m.me(), m.tookUp(c)
 	switch {
-	case m.tookUp(c): // the Welcome for that post lies at one's door
-		m.goAway().holdKeys(keys)
+	case post != nil: // its Welcome lies where it lay: one's door may have moved
+		a := m.goAway()
+		a.holdKeys(keys)
+		a.Reason, a.Since, a.Door = LossAnew, m.c.minute(), post.post().Door
 		return m.leaveLog(sp)
 	case m.unbacked(): // by what one party alone told; at the door it shows
 		return m.loseAs(sp, keys, LossCharter, dialogue.SeatID{})

@@ -27,11 +27,12 @@ const (
 	LossMissed    LossReason = 2 // the relay no longer has what was said meanwhile
 	LossLeftOut   LossReason = 3 // what somebody did can't be opened here
 	LossSlept     LossReason = 4
-	LossReplaced  LossReason = 5 // another copy of this vault has taken the place
-	LossWelcome   LossReason = 6 // it was let in, and what it was let in with does not open, or never came
-	LossCharter   LossReason = 7 // the past that one was told does not lead to the present
-	LossNewCard   LossReason = 8 // the seat was given to a new card: this computer was said to be lost
-	LossElsewhere LossReason = 9 // it was let in elsewhere than the others say
+	LossReplaced  LossReason = 5  // another copy of this vault has taken the place
+	LossWelcome   LossReason = 6  // it was let in, and what it was let in with does not open, or never came
+	LossCharter   LossReason = 7  // the past that one was told does not lead to the present
+	LossNewCard   LossReason = 8  // the seat was given to a new card: this computer was said to be lost
+	LossElsewhere LossReason = 9  // it was let in elsewhere than the others say
+	LossAnew      LossReason = 10 // it was let in once more, with another of its posts, and enters again
 )
 
 // A LostError is the Problem of a dialogue that is lost.
@@ -56,6 +57,8 @@ func (e *LostError) Error() string {
 		return "a new card took this seat"
 	case LossElsewhere:
 		return "this seat was let in to a room that the others are not in"
+	case LossAnew:
+		return "this seat was let in once more, and enters again"
 	case LossWelcome:
 		return "what this seat was let in with can't be opened"
 	}
@@ -72,6 +75,8 @@ type away struct {
 	Posts  []doorPost // of which none was taken up yet, the latest last
 	Vain   uint8      // Welcomes that did not open and were answered at once
 	Heed   heeded     // whose witness a Welcome needs
+
+	Door dialogue.Key // of the post that the room took up last: its Welcome lies there; zero: one's own
 }
 
 // A doorPost is what lies at one's own door, with the secrets for its answer.
@@ -107,7 +112,8 @@ func (m *member) lose(sp *vault.Space, reason LossReason, by dialogue.SeatID) er
 
 // loseAs is lose where the room knows the seat by one of keys.
 func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossReason, by dialogue.SeatID) error {
-	if m.acct.Standing == StandingIn {
+	accepted := m.staysAccepted(reason, by)
+	if m.acct.Standing == StandingIn && !accepted {
 		m.acct.Away = nil // of a room that was founded again
 		if err := m.forgetFoundings(sp); err != nil {
 			return err
@@ -124,7 +130,11 @@ func (m *member) loseAs(sp *vault.Space, keys []*mls.SignatureKey, reason LossRe
 		return err
 	}
 	a := m.goAway()
-	a.Reason, a.By, a.Since = reason, by, m.c.minute()
+	if a.Reason, a.Since, a.Door = reason, m.c.minute(), (dialogue.Key{}); accepted {
+		m.acct.Door = m.acct.Refounding.Door
+	} else {
+		a.By = by
+	}
 	if sure {
 		for _, k := range m.acct.Keys {
 			a.holdKey(k)
@@ -216,6 +226,9 @@ func byPerson(event []byte) bool {
 // log, so an older copy may do it, too.
 func (m *member) postReturn(sp *vault.Space) error {
 	a := m.acct.Away
+	if a.Door != (dialogue.Key{}) {
+		a.Door, m.door = dialogue.Key{}, nil
+	}
 	if len(a.Posts) >= maxPosts {
 		a.Posts = slices.Delete(a.Posts, 0, 1)
 	}
@@ -362,6 +375,9 @@ func (m *member) awaitDoor(ctx context.Context, wait time.Duration) error {
 	m.readAgain()
 	m.endWait = cancel
 	door := m.acct.Door
+	if a := m.acct.Away; a != nil && a.Door != (dialogue.Key{}) {
+		door = a.Door
+	}
 	m.mu.Unlock()
 	err := m.readDoor(within, door, wait, func(p *channel.Parcel) error {
 		switch p.Kind {
@@ -475,12 +491,17 @@ func (m *member) enter(sp *vault.Space, group *mls.Group, p place) error {
 	return apply(sp, delta)
 }
 
-// tookUp tells whether a commit that removes one's own leaf brings it back
-// with a post of one's own.
-func (m *member) tookUp(c *dialogue.Commit) bool {
-	return slices.ContainsFunc(c.Adds, func(a dialogue.Added) bool {
-		return a.Seat == m.acct.Me && slices.ContainsFunc(m.posts(), func(p doorPost) bool { return p.pkg() == a.Package })
+// tookUp finds the post of one's own with which a commit that removes one's leaf
+// brings it back; nil where it is another's.
+func (m *member) tookUp(c *dialogue.Commit) *doorPost {
+	posts := m.posts()
+	i := slices.IndexFunc(posts, func(p doorPost) bool {
+		return slices.ContainsFunc(c.Adds, func(a dialogue.Added) bool { return a.Seat == m.acct.Me && a.Package == p.pkg() })
 	})
+	if i < 0 {
+		return nil
+	}
+	return &posts[i]
 }
 
 // posts are those at one's door that the room might take up.

@@ -224,9 +224,6 @@ func (d *plot) people() {
 		if !ok {
 			continue
 		}
-		if p.reason() == client.LossElsewhere {
-			d.anew[p.Name] = true
-		}
 		p.doTasks(x.Tasks)
 		for _, a := range x.Alarms {
 			if a.Kind == client.AlarmElsewhere && a.Seat.Name != d.rogue.Name {

@@ -51,6 +51,15 @@ func (d *plot) look() {
 	}
 }
 
+// leftElsewhere tells whether a person has left a room that others contradicted.
+func (p *Person) leftElsewhere() bool {
+	all, err := p.Messages(p.ID(), client.Query{})
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	return slices.ContainsFunc(all, func(m client.Message) bool { return m.Notice != nil && m.Notice.Kind == client.NoteLeftElsewhere })
+}
+
 // audience: what somebody honest said is in its room once, for everybody of
 // its audience in one order, and nowhere else; and nobody honest is shown to
 // have said anything else. An older copy of a vault, and who left a room that
@@ -60,6 +69,9 @@ func (d *plot) audience() {
 	d.T.Helper()
 	honest := d.honest()
 	var heard [3]map[*Person][]string
+	for _, p := range honest {
+		d.anew[p.Name] = d.anew[p.Name] || p.leftElsewhere()
+	}
 	for r := range heard {
 		heard[r] = map[*Person][]string{}
 		for _, p := range honest {

@@ -333,7 +333,7 @@ var problemKeys = []struct {
 var lostKeys = map[client.LossReason]string{
 	client.LossOlder: "lost.older", client.LossMissed: "lost.missed", client.LossLeftOut: "lost.leftout", client.LossSlept: "lost.slept",
 	client.LossReplaced: "lost.replaced", client.LossWelcome: "lost.welcome", client.LossCharter: "lost.charter",
-	client.LossNewCard: "lost.newcard", client.LossElsewhere: "lost.elsewhere",
+	client.LossNewCard: "lost.newcard", client.LossElsewhere: "lost.elsewhere", client.LossAnew: "lost.anew",
 }
 
 // Problem puts an error into a sentence that says what to do. One that nobody
