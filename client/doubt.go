@@ -40,8 +40,9 @@ func (x *doubts) in(box relay.BoxID) *doubts {
 // compare takes what the header of an entry says against this vault's history.
 func (m *member) compare(sp *vault.Space, box relay.BoxID, got *channel.Got) error {
 	if got.Outvoted != nil {
-		cleared := seatOf(got.Cleared)
-		m.acct.Doubts.Against = slices.DeleteFunc(m.acct.Doubts.Against, func(id dialogue.SeatID) bool { return id == cleared })
+		if err := m.clear(sp, box, seatOf(got.Cleared)); err != nil {
+			return err
+		}
 		if err := m.contradicted(sp, box, seatOf(got.Outvoted)); err != nil {
 			return err
 		}
@@ -53,6 +54,17 @@ func (m *member) compare(sp *vault.Space, box relay.BoxID, got *channel.Got) err
 		return m.relayAlarm(sp, box, AlarmOther)
 	}
 	return m.contradicted(sp, box, seatOf(got.Author))
+}
+
+// clear takes back what was held against a seat since one came in: somebody else
+// had told one a false past.
+func (m *member) clear(sp *vault.Space, box relay.BoxID, seat dialogue.SeatID) error {
+	isSeat := func(id dialogue.SeatID) bool { return id == seat }
+	x := m.acct.Doubts.in(box)
+	x.Against, x.Seats = slices.DeleteFunc(x.Against, isSeat), slices.DeleteFunc(x.Seats, isSeat)
+	return m.unblame(sp, func(seq uint64, r *record) bool {
+		return r.Note == NoteContradicted && isSeat(r.Seat) && seq >= m.acct.Place.From
+	})
 }
 
 // contradicted notes a seat's contradiction: once for each box.

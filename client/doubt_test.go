@@ -265,4 +265,11 @@ func TestOutvotedFirst(t *testing.T) {
 	if l := corin.acct.Doubts.Against; !slices.Equal(l, []dialogue.SeatID{ruth.acct.Me}) || corin.show().Stopped {
 		t.Errorf("%v, stopped %v", l, corin.show().Stopped)
 	}
+	if l := corin.show().Alarms; len(l) != 1 || l[0].Seat.Name != "Ruth" {
+		t.Errorf("Corin is shown the alarms %+v", l)
+	}
+	contradict(t, corin, halden.acct.Me)
+	if l := corin.show().Alarms; len(l) != 3 { // two stop writing
+		t.Errorf("a contradiction after that is not shown: %+v", l)
+	}
 }

@@ -13,7 +13,7 @@ var ofClient = []mutant{
 	{"§3 words of one's own side are not enough to resume", "client/doubt.go",
 		"case !against && m.sideOf(other) == m.sideOf(m.acct.Me):", "case false:", unit("internal/sim", "TestWordsOfOnesOwnSideAreNotEnough")},
 	{"§3 a newcomer holds the false past against who told it", "client/doubt.go",
-		"return id == cleared", "return false && id == cleared", unit("client", "TestOutvotedFirst")},
+		"return id == seat }", "return false && id == seat }", unit("client", "TestOutvotedFirst")},
 	{"§3 an honest loser of a race is no attempt", "client/read.go",
 		"if !m.couldSee(got.Place, got.Seen, e, n.Reason) {", "if false {", unit("client", "TestHonestLosersAreNoAttempt")},
 	{"§3 one's own commit that became void is given up", "client/attempt.go",

@@ -204,13 +204,15 @@ func schedule(t *testing.T, seed uint64, how *strategy, as role) {
 // only honest seat left committed its own return; in 2052 an older copy did not
 // know a commit of its own in the cell that the newer had put it into; in 1237 the
 // room was founded again without a newcomer, whom nobody but the rogue had told
-// the past; in 22156 by somebody whose vault then went back to an older copy.
+// the past; in 22156 by somebody whose vault then went back to an older copy; in
+// 1756 a newcomer, told a false past first, blamed who told the true one for good.
 func TestRoguesAgain(t *testing.T) {
 	for _, x := range []struct {
 		how  string
 		as   role
 		seed uint64
-	}{{"garbage for all", "member", 1363}, {"returns in masses", "member", 2052}, {"full boxes", "head", 1237}, {"tags that are wrong", "convenor", 22156}} {
+	}{{"garbage for all", "member", 1363}, {"returns in masses", "member", 2052}, {"full boxes", "head", 1237},
+		{"tags that are wrong", "convenor", 22156}, {"false headers", "member", 1756}} {
 		i := slices.IndexFunc(strategies, func(s *strategy) bool { return s.name == x.how })
 		for range 4 {
 			t.Run(fmt.Sprintf("seed %d", x.seed), func(t *testing.T) { schedule(t, x.seed, strategies[i], x.as) })
