@@ -91,7 +91,7 @@ func (l *Log) learn(d *Delta, got *Got, h header) {
 		got.Against, got.Outvoted, got.Cleared = Agrees, w.told.From, w.told.Rival
 		w.chain, w.told = h.Chain, nil
 	default:
-		w.told.Chain, w.told.Rival = h.Chain, got.Author
+		w.told.Chain, w.told.Rival, got.Unsure = h.Chain, got.Author, got.Against == OtherPast
 	}
 	got.Place.Chain, got.Place.Known = w.chain, true
 	l.saveTold(d)

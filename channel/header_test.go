@@ -261,7 +261,7 @@ func TestNewcomerIsToldAFalsePast(t *testing.T) {
 	tb.read(mira)
 	mira.reopen()
 	tb.postCell(sealed(tb.halden, "true"))
-	if g := only(t, tb.read(mira), "halden", "true"); g.Against != OtherPast || g.Outvoted != nil || mira.Here().Chain == true1 {
+	if g := only(t, tb.read(mira), "halden", "true"); g.Against != OtherPast || !g.Unsure || g.Outvoted != nil || mira.Here().Chain == true1 {
 		t.Errorf("one against one: %+v", g)
 	}
 	tb.postCell(sealed(tb.halden, "true again"))

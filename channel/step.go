@@ -30,6 +30,9 @@ type Got struct {
 	Seen    uint64
 	Against Contradiction
 
+	// A newcomer's only: Against is what one other seat alone told.
+	Unsure bool
+
 	// A newcomer's only: two seats agree on what was before, against Outvoted,
 	// who had told it first. What Cleared was reported for is void.
 	Outvoted, Cleared []byte

@@ -43,7 +43,7 @@ func (m *member) compare(sp *vault.Space, box relay.BoxID, got *channel.Got) err
 		if err := m.clear(sp, box, seatOf(got.Cleared)); err != nil {
 			return err
 		}
-		if err := m.contradicted(sp, box, seatOf(got.Outvoted)); err != nil {
+		if err := m.contradicted(sp, box, seatOf(got.Outvoted), true); err != nil {
 			return err
 		}
 	}
@@ -53,31 +53,31 @@ func (m *member) compare(sp *vault.Space, box relay.BoxID, got *channel.Got) err
 	case got.Own: // nobody but the relay can be the source
 		return m.relayAlarm(sp, box, AlarmOther)
 	}
-	return m.contradicted(sp, box, seatOf(got.Author))
+	return m.contradicted(sp, box, seatOf(got.Author), !got.Unsure)
 }
 
 // clear takes back what was held against a seat since one came in: somebody else
 // had told one a false past.
 func (m *member) clear(sp *vault.Space, box relay.BoxID, seat dialogue.SeatID) error {
-	isSeat := func(id dialogue.SeatID) bool { return id == seat }
 	x := m.acct.Doubts.in(box)
-	x.Against, x.Seats = slices.DeleteFunc(x.Against, isSeat), slices.DeleteFunc(x.Seats, isSeat)
+	x.Seats = slices.DeleteFunc(x.Seats, func(id dialogue.SeatID) bool { return id == seat })
 	return m.unblame(sp, func(seq uint64, r *record) bool {
-		return r.Note == NoteContradicted && isSeat(r.Seat) && seq >= m.acct.Place.From
+		return r.Note == NoteContradicted && r.Seat == seat && seq >= m.acct.Place.From
 	})
 }
 
-// contradicted notes a seat's contradiction: once for each box.
-func (m *member) contradicted(sp *vault.Space, box relay.BoxID, by dialogue.SeatID) error {
+// contradicted notes a seat's contradiction: once for each box. It counts towards
+// the end of all writing where it is sure: one liar who is the first to tell a
+// newcomer of the past would otherwise be two against it.
+func (m *member) contradicted(sp *vault.Space, box relay.BoxID, by dialogue.SeatID, sure bool) error {
 	x := m.acct.Doubts.in(box)
-	if slices.Contains(x.Seats, by) {
-		return nil
+	if !slices.Contains(x.Seats, by) {
+		x.Seats = append(x.Seats, by)
+		if err := m.notice(sp, NoteContradicted, by); err != nil {
+			return err
+		}
 	}
-	x.Seats = append(x.Seats, by)
-	if err := m.notice(sp, NoteContradicted, by); err != nil {
-		return err
-	}
-	if by.IsZero() || slices.Contains(x.Against, by) {
+	if by.IsZero() || !sure || slices.Contains(x.Against, by) {
 		return nil
 	}
 	x.Against, x.Readings = append(x.Against, by), nil

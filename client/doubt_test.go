@@ -256,11 +256,16 @@ func TestStopHoldsWhatIsMade(t *testing.T) {
 }
 
 // TestOutvotedFirst: a newcomer whom the first seat told a false past holds it
-// against that seat, and no more against who told the truth.
+// against that seat, and no more against who told the truth. The two are one
+// doubt, which stops nobody, though the liar contradicts itself.
 func TestOutvotedFirst(t *testing.T) {
 	x := newTable(t)
 	ruth, halden, corin := x.seated()
-	contradict(t, corin, halden.acct.Me)
+	doubt(t, corin, &channel.Got{Author: halden.acct.Me[:], Against: channel.OtherPast, Unsure: true})
+	doubt(t, corin, &channel.Got{Author: ruth.acct.Me[:], Against: channel.OtherPast})
+	if corin.show().Stopped || len(corin.show().Alarms) != 2 {
+		t.Errorf("Corin is stopped %v, and is shown the alarms %+v", corin.show().Stopped, corin.show().Alarms)
+	}
 	doubt(t, corin, &channel.Got{Author: []byte{1}, Outvoted: ruth.acct.Me[:], Cleared: halden.acct.Me[:]})
 	if l := corin.acct.Doubts.Against; !slices.Equal(l, []dialogue.SeatID{ruth.acct.Me}) || corin.show().Stopped {
 		t.Errorf("%v, stopped %v", l, corin.show().Stopped)

@@ -11,7 +11,7 @@ var ofCrypto = []mutant{
 	{"§3 a head answers for the headers of its chunks", "channel/step.go",
 		"*against = c.against", "", unit("channel", "TestFalseHeaders")},
 	{"§3 a newcomer shows a past that differs", "channel/header.go",
-		"w.told.Chain, w.told.Rival = h.Chain, got.Author", "got.Against = Agrees", unit("channel", "TestNewcomerIsToldAFalsePast")},
+		"w.told.Chain, w.told.Rival, got.Unsure = h.Chain, got.Author, got.Against == OtherPast", "got.Against = Agrees", unit("channel", "TestNewcomerIsToldAFalsePast")},
 	{"§3 two who agree outvote the first that told a newcomer", "channel/header.go",
 		"w.chain, w.told = h.Chain, nil", "w.told = nil", unit("channel", "TestNewcomerIsToldAFalsePast")},
 	{"§3 a message made for another box is noise", "channel/step.go",

@@ -42,5 +42,5 @@ var ofTime = []mutant{
 	{"§3 cells that vanished too early are held against the relay", "client/faithful.go",
 		"\t\treturn AlarmVanished\n\t}\n\treturn \"\"", "\t}\n\treturn \"\"", unit("internal/sim", "TestRelayTakesBack")},
 	{"§3 one's own header, read back otherwise, is held against the relay alone", "client/doubt.go",
-		"return m.relayAlarm(sp, box, AlarmOther)", "return m.contradicted(sp, box, seatOf(got.Author))", unit("client", "TestContradictions")},
+		"return m.relayAlarm(sp, box, AlarmOther)", "return m.contradicted(sp, box, seatOf(got.Author), !got.Unsure)", unit("client", "TestContradictions")},
 }
