@@ -238,7 +238,7 @@ func (m *member) leaveFounding() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.acct.Refounding
-	if r == nil || r.Settled || !m.chooses() {
+	if !r.open() || !m.chooses() {
 		return ErrNotLost
 	}
 	former := m.former

@@ -40,6 +40,9 @@ type refounding struct {
 	Settled bool
 }
 
+// open tells whether a founding counts that can still be given up for another.
+func (r *refounding) open() bool { return r != nil && !r.Settled }
+
 // A judged founding is one that one's person may accept.
 type judged struct {
 	parcel   foundingParcel
@@ -59,7 +62,7 @@ func foundingKey(founder dialogue.SeatID) []byte { return append([]byte(keyFound
 // lost, whatever was accepted since; but nobody's unconfirmed word, if there is
 // anything surer: who let one in may be who left the others out.
 func (m *member) known() *dialogue.State {
-	if r := m.acct.Refounding; r != nil && !r.Settled {
+	if m.acct.Refounding.open() {
 		return m.former
 	}
 	return cmp.Or(m.confirmed(), m.state)
@@ -86,7 +89,7 @@ func (m *member) chooses() bool {
 // its founder, and oneself, was heard.
 func (m *member) tentative() bool {
 	r := m.acct.Refounding
-	return r != nil && !r.Settled && m.acct.Standing == StandingIn && !slices.ContainsFunc(m.state.Seats, func(x dialogue.Seat) bool {
+	return r.open() && m.acct.Standing == StandingIn && !slices.ContainsFunc(m.state.Seats, func(x dialogue.Seat) bool {
 		return x.Status == dialogue.In && x.Heard > 0 && x.ID != m.acct.Me && x.ID != r.Founder
 	})
 }
@@ -152,7 +155,7 @@ func (m *member) sawFounding(content []byte) error {
 func (m *member) loadFoundings(sp *vault.Space) error {
 	m.foundings, m.former = map[dialogue.SeatID]*judged{}, nil
 	r := m.acct.Refounding
-	if r != nil && !r.Settled {
+	if r.open() {
 		b, err := sp.Get([]byte(keyFormer))
 		if err != nil {
 			return err
@@ -222,8 +225,7 @@ func (m *member) settleFounding() error {
 // before it is settled, through nobody's fault: the others may yet enter it, and
 // have its words read to them, or found another.
 func (m *member) staysAccepted(reason LossReason, by dialogue.SeatID) bool {
-	r := m.acct.Refounding
-	return r != nil && !r.Settled && by.IsZero() && reason != LossReplaced && reason != LossNewCard
+	return m.acct.Refounding.open() && by.IsZero() && reason != LossReplaced && reason != LossNewCard
 }
 
 // unheardSince lists who may yet have to accept the founding: it sits and was

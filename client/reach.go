@@ -98,7 +98,7 @@ func (m *member) loadReached(sp *vault.Space) error {
 // up, who was in the room that was lost is still judged by what it showed there.
 func (m *member) hasRead(r dialogue.Room, author dialogue.SeatID, p channel.Place, seen uint64) {
 	x := m.state.Seat(author)
-	if author == m.acct.Me || x == nil || x.Status != dialogue.In || x.Replacing || m.acct.Refounding != nil && !m.acct.Refounding.Settled {
+	if author == m.acct.Me || x == nil || x.Status != dialogue.In || x.Replacing || m.acct.Refounding.open() {
 		return
 	}
 	p.Position = seen

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -375,8 +376,8 @@ func (m *member) awaitDoor(ctx context.Context, wait time.Duration) error {
 	m.readAgain()
 	m.endWait = cancel
 	door := m.acct.Door
-	if a := m.acct.Away; a != nil && a.Door != (dialogue.Key{}) {
-		door = a.Door
+	if a := m.acct.Away; a != nil {
+		door = cmp.Or(a.Door, door)
 	}
 	m.mu.Unlock()
 	err := m.readDoor(within, door, wait, func(p *channel.Parcel) error {

@@ -7,7 +7,7 @@ var ofFounding = []mutant{
 	{"§3 who was told the past by one party knows no room for sure", "client/return.go",
 		"m.acct.Group = m.acct.Place.Former // nor", "// nor", unit("client", "TestFoundedWithoutANewcomer")},
 	{"§3 a founding still counts for who loses its room", "client/foundings.go",
-		"return r != nil && !r.Settled && by.IsZero() && reason != LossReplaced && reason != LossNewCard", "return r != nil && false",
+		"return m.acct.Refounding.open() && by.IsZero() && reason != LossReplaced && reason != LossNewCard", "return false",
 		unit("client", "TestFounderLosesTheRoom")},
 	{"§6 the Welcome for a post lies where that lay", "client/read.go",
 		"a.Reason, a.Since, a.Door = LossAnew, m.c.minute(), post.post().Door", "a.Reason, a.Since = LossAnew, m.c.minute()",
