@@ -24,6 +24,7 @@ type plot struct {
 
 	guests
 	anew    map[string]bool   // who may say once more what was said
+	instead map[string]string // by name of whose card expired: who was invited instead
 	made    map[string]string // by name: cards of the rogue's
 	said    map[saying]string // who, of the honest, said what
 	dates   map[string]client.Insight
@@ -56,7 +57,7 @@ var roles = []role{asConvenor, asHead, asOnly, asMember}
 func conspire(w *World, how *strategy, as role) *plot {
 	d := &plot{
 		World: w, how: how, guests: guests{cards: map[string]string{}}, made: map[string]string{}, anew: map[string]bool{},
-		said: map[saying]string{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}, stays: newStays(),
+		instead: map[string]string{}, said: map[saying]string{}, dates: map[string]client.Insight{}, ids: map[string]dialogue.SeatID{}, stays: newStays(),
 	}
 	w.read = d.stays.read
 	ruth, halden, corin := table(w)
@@ -215,7 +216,8 @@ func (d *plot) invite() {
 }
 
 // people do what they are asked: they use cards, approve, send again what came
-// back, leave a room where words differ, and choose the past that was told by somebody else than the rogue.
+// back, make a card instead of one that expired, leave a room where words differ,
+// and choose the past that was told by somebody else than the rogue.
 func (d *plot) people() {
 	ctx := context.Background()
 	for _, p := range d.People {
@@ -223,6 +225,9 @@ func (d *plot) people() {
 		x, ok := p.sees()
 		if !ok {
 			continue
+		}
+		if d.tooLate(p) && d.instead[p.Name] == "" {
+			d.inviteInstead(p)
 		}
 		p.doTasks(x.Tasks)
 		for _, a := range x.Alarms {
@@ -259,6 +264,47 @@ func (d *plot) foundAgain(p *Person, x client.Dialogue) {
 			}
 		}
 	}
+}
+
+// tooLate tells whether somebody waits whose card expired before anybody read
+// that it was used: a rogue can fill its box, and the others sleep. Everybody sees
+// it at the seat.
+func (d *plot) tooLate(p *Person) bool {
+	if x, any := p.sees(); !any || x.Standing != client.StandingWaiting {
+		return false
+	}
+	any := false
+	for s := range d.sights() {
+		if !slices.ContainsFunc(s.x.Seats, func(x client.Seat) bool { return x.Name == p.Name && x.Expired }) {
+			return false
+		}
+		any = true
+	}
+	return any
+}
+
+// inviteInstead has somebody make another card for whom nobody can let in any more.
+func (d *plot) inviteInstead(p *Person) {
+	for s := range d.sights() {
+		for _, seat := range s.x.Seats {
+			if seat.Name != p.Name {
+				continue
+			}
+			if name := d.inviteTo(s.Person, seat.Side); name != "" {
+				d.instead[p.Name] = name
+				return
+			}
+		}
+	}
+}
+
+// standsFor gives who came at last: who was invited, or instead of them.
+func (d *plot) standsFor(p *Person) *Person {
+	for d.instead[p.Name] != "" {
+		name := d.instead[p.Name]
+		p = d.People[slices.IndexFunc(d.People, func(q *Person) bool { return q.Name == name })]
+	}
+	return p
 }
 
 // partyOfRogue names the rogue's party as charters do.

@@ -177,7 +177,7 @@ func (d *plot) getOn() {
 				continue
 			}
 			sees, any := p.sees()
-			if !any || sees.Standing == client.StandingRefused && d.how.cards || d.vetoes(p) {
+			if !any || sees.Standing == client.StandingRefused && d.how.cards || d.vetoes(p) || d.tooLate(p) {
 				continue
 			}
 			x, ok := p.Insight()
@@ -193,6 +193,7 @@ func (d *plot) getOn() {
 
 	var guest *Person
 	seated := func() bool {
+		guest = d.standsFor(guest)
 		x, ok := guest.sees()
 		return ok && x.Standing == client.StandingIn && len(x.Charters) == 0 && d.together()
 	}
