@@ -71,6 +71,7 @@ var kinds = []struct {
 	{client.ErrCardUsed, exitRules, "", ""},
 	{client.ErrCardRevoked, exitRules, "", ""},
 	{client.ErrCardExpired, exitRules, "", ""},
+	{client.ErrCardLate, exitWaiting, "", ""},
 	{client.ErrCard, exitUsage, "", ""},
 	{client.ErrSeatHere, exitRules, "", ""},
 	{client.ErrWhichCard, exitUsage, "", "cli.hint.whichcard"},

@@ -116,6 +116,9 @@ func (j *joiner) join(ctx context.Context) error {
 		j.a.tell("cli.said.in")
 		return nil
 	case client.StandingWaiting:
+		if errors.Is(d.Problem, client.ErrCardLate) {
+			return d.Problem
+		}
 		return fail(exitWaiting, "cli.hint.waiting", "cli.error.notin")
 	case client.StandingRefused:
 		return client.ErrCardUsed

@@ -94,6 +94,7 @@ var (
 	ErrOffline         = errors.New("the relay can't be reached")
 	ErrCard            = errors.New("that is not a card, or not a whole one")
 	ErrCardExpired     = errors.New("the card has expired")
+	ErrCardLate        = errors.New("the card that was used has expired since: unless somebody saw in time that it was used, another is needed")
 	ErrCardUsed        = errors.New("the card has been used before")
 	ErrCardRevoked     = errors.New("the card was revoked")
 	ErrSeatHere        = errors.New("this computer has that seat already")

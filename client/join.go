@@ -250,6 +250,16 @@ func (m *member) joins() *joining {
 	return m.acct.Joining
 }
 
+// late tells whether the card that one waits with has expired, so that others may
+// have seen too late that it was used. m.mu is held.
+func (m *member) late() bool {
+	if m.acct.Standing != StandingWaiting || m.acct.Joining == nil {
+		return false
+	}
+	k, err := parseCard(m.acct.Joining.Card)
+	return err == nil && m.c.minute() > k.expires
+}
+
 // refuse gives up a card that somebody else used first.
 func (m *member) refuse(j *joining) error {
 	m.mu.Lock()

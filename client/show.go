@@ -38,6 +38,8 @@ func (m *member) show() Dialogue {
 		d.Problem = m.lostError()
 	} else if m.clockOff {
 		d.Problem = ErrClock
+	} else if m.late() {
+		d.Problem = ErrCardLate
 	}
 	if m.state == nil {
 		return d

@@ -151,3 +151,45 @@ func TestJoinWhileTimeStandsStill(t *testing.T) {
 		t.Errorf("%s, %v", d.Standing, d.Problem)
 	}
 }
+
+// TestCardUsedTooLate: whose card expires while they wait is told what that can
+// mean. Who was seen in time is still let in; who was not never is, the seat says
+// so, and another card seats them.
+func TestCardUsedTooLate(t *testing.T) {
+	for name, seen := range map[string]bool{"seen in time": true, "seen by nobody": false} {
+		t.Run(name, func(t *testing.T) {
+			x := newTable(t)
+			ruth, halden, corin := x.seated()
+			c, mira := x.joins(ruth, 1, "Mira")
+			x.clocks(ruth, halden, corin, mira)
+			if d := mira.show(); d.Problem != nil {
+				t.Fatal(d.Problem)
+			}
+			if seen {
+				x.sync(ruth, halden, corin)
+			}
+			x.pass(73 * time.Hour)
+			if d := mira.show(); d.Standing != StandingWaiting || !errors.Is(d.Problem, ErrCardLate) {
+				t.Fatalf("%s, %v", d.Standing, d.Problem)
+			}
+			x.sync(ruth, halden, corin)
+			if seat := ruth.seat(ruth.state.Seat(mira.acct.Me)); seat.Expired == seen {
+				t.Errorf("the inviter is shown: expired %v", seat.Expired)
+			}
+			if !seen {
+				var m *member
+				if c, m = x.joins(ruth, 1, "Mira again"); m.show().Problem != nil {
+					t.Fatal(m.show().Problem)
+				}
+				mira = m
+				x.clocks(mira)
+				x.sync(ruth, halden, corin)
+			}
+			x.approve(mira, halden, corin)
+			x.sync(ruth, mira)
+			if d := mira.show(); d.Standing != StandingIn || d.Problem != nil {
+				t.Errorf("%s is %s, %v", c.Profile().Name, d.Standing, d.Problem)
+			}
+		})
+	}
+}

@@ -612,13 +612,15 @@ func orva() *double {
 	offline.Rooms = []client.Room{{Why: client.WhyMissing}}
 	waiting := newTable("22222222", "A card was used", dialogue.Preset(dialogue.TrackOne))
 	waiting.Standing = client.StandingWaiting
+	late := newTable("88888888", "A card that was used late", dialogue.Preset(dialogue.TrackOne))
+	late.Standing, late.Problem = client.StandingWaiting, client.ErrCardLate
 	left := newTable("33333333", "An older table", dialogue.Preset(dialogue.TrackTwo))
 	left.Standing = client.StandingLeft
 	lost := newTable("44444444", "A room that was lost", dialogue.Preset(dialogue.TrackTwo))
 	lost.Standing, lost.Problem = client.StandingLost, &client.LostError{Reason: client.LossLeftOut, By: "Corin Vash"}
 	copied := newTable("55555555", "A seat that another copy took", dialogue.Preset(dialogue.TrackTwo))
 	copied.Standing, copied.Problem = client.StandingLost, &client.LostError{Reason: client.LossReplaced}
-	d.list = append(d.list, offline, waiting, left, lost, copied, unfollowed(ruth, halden, mira, corin, tamsin, card))
+	d.list = append(d.list, offline, waiting, left, lost, copied, unfollowed(ruth, halden, mira, corin, tamsin, card), late)
 	return d
 }
 

@@ -187,7 +187,7 @@ func TestGetChangesNothing(t *testing.T) {
 			t.Errorf("GET %s: %d", path, w.Code)
 		}
 	}
-	if len(o.d.list) != 7 || len(o.d.list[0].Seats) != seats || o.d.list[0].Title != "The Orva Waters" || o.locks != 0 {
+	if len(o.d.list) != 8 || len(o.d.list[0].Seats) != seats || o.d.list[0].Title != "The Orva Waters" || o.locks != 0 {
 		t.Error("a GET changed something")
 	}
 }

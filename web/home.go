@@ -27,6 +27,7 @@ type entry struct {
 	ComesBack       bool // by itself
 	Found           bool // the room may have to be founded again
 	NewCard         bool // only with a new card
+	Late            bool // one waits, and the card has expired
 	Standing        client.Standing
 }
 
@@ -50,7 +51,7 @@ func entryOf(d client.Dialogue, w *words.Words) entry {
 	switch d.Standing {
 	case client.StandingWaiting:
 		e.Sentence = w.T("entry.waiting")
-		if errors.Is(d.Problem, client.ErrClock) {
+		if e.Late = errors.Is(d.Problem, client.ErrCardLate); e.Late || errors.Is(d.Problem, client.ErrClock) {
 			e.Sentence = w.Problem(d.Problem)
 		}
 		return e
@@ -149,7 +150,7 @@ func (a *App) dialoguePage(q *request) (result, error) {
 	}
 	w := a.words()
 	m := waitingMain{Entry: entryOf(d, w), Card: q.o.cardOf(d.ID)}
-	m.Forget = m.Entry.Ended
+	m.Forget = forgettable(m.Entry)
 	m.Words = m.Card.Words
 	if len(m.Card.Sides) > 0 {
 		m.Rules = w.Rules(m.Card.Rules, m.Card.Sides)
@@ -186,11 +187,18 @@ func (o *opened) keepCard(id client.ID, v client.CardView) {
 	o.waiting[id] = v
 }
 
-// postForget removes a dialogue that ended from this computer.
+// forgettable tells whether nothing, or nothing for certain, comes of a dialogue
+// any more.
+func forgettable(e entry) bool { return e.Ended || e.Late }
+
+// postForget removes from this computer a dialogue of which nothing comes.
 func (a *App) postForget(q *request) (result, error) {
 	d, err := q.dialogueOf()
 	if err != nil {
 		return failed(err)
+	}
+	if !forgettable(entryOf(d, a.words())) {
+		return failed(&client.RuleError{Reason: dialogue.ReasonState})
 	}
 	if err := q.o.Forget(d.ID); err != nil {
 		return failed(err)

@@ -170,6 +170,7 @@ var allPages = map[string][]string{
 	"/d/22222222/":                                                     {"You have used your card"},
 	"/d/44444444/":                                                     {"What Corin Vash did in the room cannot be opened", "You need do nothing", "Read what was said before"},
 	"/d/55555555/":                                                     {"Another copy of what Parley keeps has taken this seat"},
+	"/d/88888888/":                                                     {"has expired since", "they can give you another card", "Remove this dialogue from this computer", "you can sit there only with another card"},
 	"/d/33333333/":                                                     {"You have left this dialogue", "Remove this dialogue from this computer"},
 	"/d/66666666/":                                                     {"What Halden Royce did in the room cannot be opened", "Who else has lost the room"},
 	"/d/66666666/found": {"Ruth Abernay has founded the room again, without Halden Royce", "orchard", "Whose room do you go to?", "The words are being worked out",
@@ -279,12 +280,12 @@ func TestStart(t *testing.T) {
 	}
 	v.shows(v.post("/start", "do", "start", "title", "The Weir", "side-1", "North", "side-2", "South"), 422, "Say where messages shall wait")
 	w := v.post("/start", "do", "start", "title", "The Weir", "track", "two", "count", "on", "side-1", "North", "side-2", "South", "side-3", "", "relay", "typed", "address", "hall.example.org")
-	v.shows(v.leads(w, "/d/00000008/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
-	got := o.d.list[7]
-	o.d.list[7].Seats, o.d.list[7].Rooms = nil, nil // as it is until the relay has answered
-	v.shows(v.get("/d/00000008/seats"), 200, "The table is being made ready")
-	v.shows(v.leads(v.get("/d/00000008/r/0"), "/d/00000008/"), 200, "The table is being made ready")
-	v.leads(v.get("/d/00000008/invite"), "/d/00000008/seats")
+	v.shows(v.leads(w, "/d/00000009/seats?said=started"), 200, "The table is laid", "Make a card for a seat")
+	got := o.d.list[8]
+	o.d.list[8].Seats, o.d.list[8].Rooms = nil, nil // as it is until the relay has answered
+	v.shows(v.get("/d/00000009/seats"), 200, "The table is being made ready")
+	v.shows(v.leads(v.get("/d/00000009/r/0"), "/d/00000009/"), 200, "The table is being made ready")
+	v.leads(v.get("/d/00000009/invite"), "/d/00000009/seats")
 	if got.Relay != "https://hall.example.org" || len(got.Sides) != 2 || !got.Rules.WhoKnowsCount || got.Title != "The Weir" {
 		t.Errorf("started %+v", got.Dialogue)
 	}
@@ -574,8 +575,11 @@ func TestLeaveAndForget(t *testing.T) {
 	_, o, v := openedApp(t)
 	v.shows(v.leads(v.post(orvaPath+"/leave"), "/?said=left"), 200, "You have left.")
 	v.leads(v.post(orvaPath+"/forget"), "/?said=forgotten")
+	v.leads(v.post("/d/88888888/forget"), "/?said=forgotten")
+	v.shows(v.post("/d/22222222/forget"), 403, "too late for that, or too early")
+	v.shows(v.post("/d/44444444/forget"), 403, "too late for that, or too early")
 	if len(o.d.list) != 6 {
-		t.Error("not forgotten")
+		t.Errorf("%d dialogues are left", len(o.d.list))
 	}
 	v.shows(v.get(orvaPath+"/r/0"), 404, "There is no such dialogue")
 	v.shows(v.get("/nowhere"), 404, "The address leads nowhere")

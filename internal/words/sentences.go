@@ -304,6 +304,7 @@ var problemKeys = []struct {
 	{client.ErrNoFile, "problem.nofile"},
 	{client.ErrOffline, "problem.offline"},
 	{client.ErrCardExpired, "problem.cardexpired"},
+	{client.ErrCardLate, "problem.cardlate"},
 	{client.ErrCardUsed, "problem.cardused"},
 	{client.ErrCardRevoked, "problem.cardrevoked"},
 	{client.ErrCard, "problem.card"},
