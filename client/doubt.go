@@ -57,9 +57,12 @@ func (m *member) compare(sp *vault.Space, box relay.BoxID, got *channel.Got) err
 }
 
 // clear takes back what was held against a seat since one came in: somebody else
-// had told one a false past.
+// had told one a false past. What is sure stays.
 func (m *member) clear(sp *vault.Space, box relay.BoxID, seat dialogue.SeatID) error {
 	x := m.acct.Doubts.in(box)
+	if slices.Contains(x.Against, seat) {
+		return nil
+	}
 	x.Seats = slices.DeleteFunc(x.Seats, func(id dialogue.SeatID) bool { return id == seat })
 	return m.unblame(sp, func(seq uint64, r *record) bool {
 		return r.Note == NoteContradicted && r.Seat == seat && seq >= m.acct.Place.From

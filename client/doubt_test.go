@@ -274,7 +274,8 @@ func TestOutvotedFirst(t *testing.T) {
 		t.Errorf("Corin is shown the alarms %+v", l)
 	}
 	contradict(t, corin, halden.acct.Me)
+	doubt(t, corin, &channel.Got{Author: []byte{1}, Outvoted: ruth.acct.Me[:], Cleared: halden.acct.Me[:]})
 	if l := corin.show().Alarms; len(l) != 3 { // two stop writing
-		t.Errorf("a contradiction after that is not shown: %+v", l)
+		t.Errorf("a contradiction after that, which is sure, is not shown: %+v", l)
 	}
 }

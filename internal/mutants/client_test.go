@@ -16,6 +16,8 @@ var ofClient = []mutant{
 		"r.Note == NoteContradicted && r.Seat == seat &&", "false &&", unit("client", "TestOutvotedFirst")},
 	{"§3 what contradicts one seat's word alone does not count", "client/doubt.go",
 		"if by.IsZero() || !sure || slices", "if by.IsZero() || slices", unit("client", "TestOutvotedFirst")},
+	{"§3 what contradicts for certain is not taken back", "client/doubt.go",
+		"if slices.Contains(x.Against, seat) {", "if false {", unit("client", "TestOutvotedFirst")},
 	{"§3 an honest loser of a race is no attempt", "client/read.go",
 		"if !m.couldSee(got.Place, got.Seen, e, n.Reason) {", "if false {", unit("client", "TestHonestLosersAreNoAttempt")},
 	{"§3 one's own commit that became void is given up", "client/attempt.go",
