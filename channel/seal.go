@@ -58,6 +58,21 @@ func (l *Log) sealBody(r Room, minute uint64, inner body) (*relay.Cell, Delta, e
 	return c, d, err
 }
 
+// Message gives the MLS message that a head cell of one's own, of this box and the
+// room's present epoch, carries whole; nil of any other cell.
+func (l *Log) Message(r Room, c *relay.Cell) []byte {
+	x := l.rooms[r]
+	if x == nil {
+		return nil
+	}
+	k, _, content, err := open(x.key, c)
+	if err != nil || k != kindHead {
+		return nil
+	}
+	b, _ := parseBody(content)
+	return b.Inline
+}
+
 // SealLong seals content under a one-time key and gives the chunk cells, and
 // the Ref that SealHead needs, without its places.
 func (l *Log) SealLong(r Room, content []byte) ([]relay.Cell, *Ref, error) {

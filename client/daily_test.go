@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -248,24 +249,14 @@ func TestCommitInAnotherCell(t *testing.T) {
 	x.pass(25 * time.Hour)
 	x.sync(ruth, corin)
 	tag := halden.log.Tag(channel.Room(north))
-	read := func(l ...*member) {
-		t.Helper()
-		for _, m := range l {
-			for range 3 {
-				if err := m.readOn(); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-	}
-	read(halden)
+	x.readOn(halden)
 	if err := halden.chore(func(sp *vault.Space) error { return halden.stage(sp, north, mls.CommitContent{}) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := halden.push(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	read(halden)
+	x.readOn(halden)
 	it := halden.out[len(halden.out)-1]
 	if it.Kind != itemCommit || it.Stage != stageChunks || slices.Contains(it.Positions, 0) {
 		t.Fatalf("the commit is at stage %d, %v", it.Stage, it.Positions)
@@ -277,7 +268,7 @@ func TestCommitInAnotherCell(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.append(halden, halden.log.Box(), *head)
-	read(halden, mira)
+	x.readOn(halden, mira)
 	if now := halden.log.Tag(channel.Room(north)); bytes.Equal(now, tag) || !bytes.Equal(now, mira.log.Tag(channel.Room(north))) {
 		t.Error("Halden and Mira are not in the same epoch, the next")
 	}
@@ -286,6 +277,66 @@ func TestCommitInAnotherCell(t *testing.T) {
 	}
 	x.sync(halden, mira, ruth, corin, halden, mira)
 	x.agree(ruth, halden, corin, mira)
+}
+
+// TestMessageInAnotherCell: what somebody says, and another who reads the room puts
+// into a cell that the relay lays before its author's, stands where it lies first,
+// for its author, too, and once.
+func TestMessageInAnotherCell(t *testing.T) {
+	for name, text := range map[string]string{"in one cell": "Halden's.", "in several": strings.Repeat("Halden's. ", 900)} {
+		t.Run(name, func(t *testing.T) {
+			x := newTable(t)
+			ruth, halden, corin := x.seated()
+			say := func(m *member, text string) {
+				if _, err := m.c.Say(t.Context(), m.id, Draft{Text: text}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			x.readOn(halden, corin)
+			say(halden, text)
+			it := halden.out[len(halden.out)-1]
+			if it.Stage == stageChunks {
+				if err := halden.push(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				x.readOn(halden)
+				if err := halden.chore(halden.make); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := halden.reload(); err != nil {
+				t.Fatal(err)
+			}
+			it = halden.out[len(halden.out)-1]
+			cell, err := halden.cellOf(it, len(it.Cells)-1)
+			if err != nil || it.Stage != stageHead {
+				t.Fatalf("at stage %d, %v: %v", it.Stage, it.Positions, err)
+			}
+			x.readOn(corin)
+			head, err := corin.log.SealCommit(channel.Plenary, halden.log.Message(channel.Plenary, cell))
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.append(corin, corin.log.Box(), *head)
+			x.readOn(corin)
+			say(corin, "Corin's.")
+			x.sync(corin, halden, ruth, corin)
+			for _, m := range []*member{ruth, halden, corin} {
+				l, err := m.c.Messages(m.id, Query{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l = slices.DeleteFunc(l, func(m Message) bool { return m.Kind == KindNotice })
+				if len(l) != 2 || l[0].Text != text || l[0].State != StateRoom || l[1].Text != "Corin's." {
+					t.Errorf("%s reads %d lines, first %.20q", m.c.Profile().Name, len(l), l[0].Text)
+				}
+				if m.acct.Bad != 1 || len(m.out) > 0 {
+					t.Errorf("%s: %d of no use, %d to send", m.c.Profile().Name, m.acct.Bad, len(m.out))
+				}
+			}
+			x.agree(ruth, halden, corin)
+		})
+	}
 }
 
 // TestUpdateWhileSomebodyComesIn: a proposal that a newcomer to a side room

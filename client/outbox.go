@@ -378,20 +378,29 @@ func (m *member) push(ctx context.Context) error {
 	}
 }
 
-// cellOf is a cell of an item, from memory or from the vault.
-func (m *member) cellOf(it *item, i int) (*relay.Cell, error) {
-	if c := it.Cells[i].cell; c != nil {
-		return c, nil
-	}
-	c := new(relay.Cell)
-	err := m.view(func(sp *vault.Space) error {
-		b, err := sp.Get(it.cellKey(i))
-		if err == nil && copy(c[:], b) != len(c) {
-			err = wire.ErrMalformed
-		}
+// cellOf is a cell of an item.
+func (m *member) cellOf(it *item, i int) (c *relay.Cell, err error) {
+	err = m.view(func(sp *vault.Space) error {
+		c, err = it.load(sp, i)
 		return err
 	})
 	return c, err
+}
+
+// load gives a cell of an item, from memory or from the vault.
+func (it *item) load(sp *vault.Space, i int) (*relay.Cell, error) {
+	if c := it.Cells[i].cell; c != nil {
+		return c, nil
+	}
+	b, err := sp.Get(it.cellKey(i))
+	if err != nil {
+		return nil, err
+	}
+	c := new(relay.Cell)
+	if copy(c[:], b) != len(c) {
+		return nil, fmt.Errorf("a cell of the outbox: %w", wire.ErrMalformed)
+	}
+	return c, nil
 }
 
 // post appends one cell. What a full or destroyed box of the log refuses is not

@@ -101,6 +101,18 @@ func (m *member) readOn() error {
 	return err
 }
 
+// readOn has members read on, so far that a page which ends early ends nothing.
+func (x *table) readOn(l ...*member) {
+	x.t.Helper()
+	for _, m := range l {
+		for range 3 {
+			if err := m.readOn(); err != nil {
+				x.t.Fatal(err)
+			}
+		}
+	}
+}
+
 // TestTwoPasts: a newcomer who is told two pasts is shown who told which, and in
 // what they differ, and stays unconfirmed until its person chooses. What was
 // said meanwhile counts in the past chosen, also after a crash.

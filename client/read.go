@@ -116,7 +116,10 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 		return m.lose(sp, LossOlder, dialogue.SeatID{})
 	}
 	if got.Mine != nil { // Step was not told of an own cell
-		own = m.handshakeOf(room, got.Mine)
+		var err error
+		if own, err = m.carrying(sp, room, got.Mine); err != nil {
+			return err
+		}
 		got.Own = own != nil
 	}
 	if got.Bad != nil && !got.Own {
@@ -149,16 +152,36 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 	return m.commitEntry(sp, got, e, own)
 }
 
-// handshakeOf finds the commit or Update of the outbox that a message is. A copy
-// of this vault, or whoever reads the room, can have put it into another cell:
-// for everybody it counts where it lies first, so for its maker, too.
-func (m *member) handshakeOf(room dialogue.Room, message []byte) *ownCell {
+// carrying finds the item of the outbox whose message lies in a cell that is not
+// one's own: a copy of this vault, or whoever reads the room with the relay's
+// help, can have put it there. For everybody it counts where it lies first, so
+// for its maker, too. It is nil where there is none.
+func (m *member) carrying(sp *vault.Space, room dialogue.Room, message []byte) (*ownCell, error) {
 	for _, it := range m.out {
-		if it.Room == room && bytes.Equal(it.handshake(), message) {
-			return &ownCell{it: it}
+		if it.Room != room {
+			continue
+		}
+		mine, err := m.messageOf(sp, it)
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Equal(mine, message) {
+			return &ownCell{it: it}, nil
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// messageOf is the MLS message of an item, or nil where none is made.
+func (m *member) messageOf(sp *vault.Space, it *item) ([]byte, error) {
+	if it.Kind != itemEvent || it.Stage != stageHead {
+		return it.handshake(), nil
+	}
+	head, err := it.load(sp, len(it.Cells)-1)
+	if err != nil {
+		return nil, err
+	}
+	return m.log.Message(channel.Room(it.Room), head), nil
 }
 
 func (m *member) eventEntry(sp *vault.Space, got *channel.Got, e dialogue.Entry, it *item, payload []byte) error {
