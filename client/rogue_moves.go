@@ -5,6 +5,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"sync"
@@ -142,6 +143,29 @@ func (r *Rogue) Again(ctx context.Context, n int) error {
 		}
 		return m.log.SealAgain(r.loot[n%len(r.loot)])
 	})
+}
+
+// Overtake seals once more what a cell carries that is not in the log yet, for a
+// relay that lays it before that cell. It is nil where the rogue can't.
+func (r *Rogue) Overtake(c *relay.Cell) *relay.Cell {
+	m := r.c.only()
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seated() != nil || m.own[sha256.Sum256(c[:])] != nil {
+		return nil
+	}
+	loot := m.log.Spy(c)
+	if loot == nil {
+		return nil
+	}
+	first, err := m.log.SealAgain(loot)
+	if err != nil {
+		return nil
+	}
+	return first
 }
 
 // append puts a cell into the box that lives, past its own outbox.
@@ -341,6 +365,7 @@ type Insight struct {
 	Authenticator string // of the plenary's epoch
 	Skeleton      dialogue.Hash
 	Key           string // of the member, as the plenary knows it
+	Sure          bool   // all have confirmed the past that it was told, and nobody tells another
 	Doubt         bool   // it may leave again, because of a past that nobody confirmed
 	Quiet         bool   // nothing of the member's own is on its way
 	Group         string // id of the plenary's: a room that was founded again is another
@@ -365,6 +390,6 @@ func (c *Client) Insight() (Insight, bool) {
 	return Insight{
 		Group: string(m.log.Group(channel.Plenary)), Stay: m.stay(), Base: m.acct.Base, Side: me != nil && me.Side != 0 && m.log.In(channel.Room(m.myRoom())),
 		Place: m.log.Here(), Authenticator: string(m.log.Authenticator()), Skeleton: m.state.Digest(),
-		Key: string(m.log.SignatureKey(channel.Plenary)), Doubt: m.inDoubt(), Quiet: len(m.out) == 0,
+		Key: string(m.log.SignatureKey(channel.Plenary)), Sure: me != nil && len(m.unconfirmed()) == 0 && len(m.charters()) == 0, Doubt: m.inDoubt(), Quiet: len(m.out) == 0,
 	}, true
 }

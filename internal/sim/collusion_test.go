@@ -13,12 +13,14 @@ import (
 
 	"parley/client"
 	"parley/dialogue"
+	"parley/relay"
 )
 
 // TestCollusion: a seat lies, and the relay lies with it. It splits people,
 // copies between them what it likes, moves the rogue from one view to another,
-// holds cells and gives them again. Whatever the two do, nobody is shown what
-// nobody said, who have read the same cells have the same skeleton, and who was
+// holds cells, gives them again, and lays before a cell what the rogue made of it.
+// Whatever the two do, nobody is shown what nobody said, who have read the same
+// cells have the same skeleton and read what was said in one order, and who was
 // removed reads nothing of those who know that, in whichever view.
 func TestCollusion(t *testing.T) {
 	var played, removed atomic.Int32
@@ -65,8 +67,10 @@ func (d *plot) collude(l *liar, steps int) {
 			d.rogue.net.Store(d.anyView(l).net)
 		case n == 21:
 			d.anyView(l).again(d.Rand.IntN(50))
-		case n == 22:
+		case n == 22 && d.Rand.IntN(2) == 0:
 			l.set(func() { l.hold = time.Duration(d.Rand.IntN(8)) * time.Second })
+		case n == 22:
+			l.set(func() { l.first = d.rogue.overtake })
 		case n == 23:
 			d.night()
 		}
@@ -76,6 +80,17 @@ func (d *plot) collude(l *liar, steps int) {
 }
 
 func (d *plot) anyView(l *liar) *view { return l.views[d.Rand.IntN(len(l.views))] }
+
+// overtake has the rogue seal once more what a cell carries, which the relay lays
+// before it: the first of three.
+func (r *rogue) overtake(c *relay.Cell) *relay.Cell {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.now == nil || c[0]%3 != 0 {
+		return nil
+	}
+	return r.now.Overtake(c)
+}
 
 // split shows some people a view of their own.
 func (d *plot) split(l *liar) {
@@ -118,7 +133,7 @@ func (d *plot) lookAcross() {
 	at := map[string][]*Person{}
 	for _, p := range d.seated() {
 		x, ok := p.Insight()
-		if sees := p.Dialogue(); !ok || !x.Place.Known || len(sees.Charters) > 0 || len(sees.Unconfirmed) > 0 {
+		if !ok || !x.Place.Known || !x.Sure {
 			continue // nobody can say yet what is right there
 		}
 		key := fmt.Sprintf("%d %x %x", x.Place.Position, x.Place.Running, x.Place.Chain)
@@ -129,7 +144,11 @@ func (d *plot) lookAcross() {
 			continue
 		}
 		if x.Authenticator != y.Authenticator || x.Skeleton != y.Skeleton {
-			d.T.Errorf("%s has read the same cells as somebody else, and has another epoch or skeleton", p.Name)
+			d.T.Errorf("%s has read the same cells as somebody else, up to %d of epoch %d, and is in another epoch %v or has another skeleton %v",
+				p.Name, x.Place.Position, x.Place.Epoch, x.Authenticator != y.Authenticator, x.Skeleton != y.Skeleton)
+			for _, p := range d.honest() {
+				p.logReading()
+			}
 		}
 	}
 	for _, l := range at {
@@ -150,6 +169,12 @@ func (d *plot) readTheSame(p, q *Person) {
 		return // they have read on
 	}
 	theirs := d.heard(q, dialogue.Plenary)
+	inOrder := func() bool { return slices.Equal(common(d.now(p, x), d.now(q, y)), common(d.now(q, y), d.now(p, x))) }
+	if !inOrder() {
+		if d.whoSaysAnew(); !inOrder() {
+			d.T.Errorf("%s and %s have read the same cells, and have another order:\n%.20q\n%.20q", p.Name, q.Name, d.now(p, x), d.now(q, y))
+		}
+	}
 	for _, m := range p.lines(dialogue.Plenary) {
 		at, ok := d.stays.where(p, m.ID)
 		if m.State == client.StateRoom && m.Name != d.rogue.Name && ok && at.Stay == x.Stay && at.Place.Epoch >= y.Base && before(at.Place, y.Place) &&
@@ -157,6 +182,22 @@ func (d *plot) readTheSame(p, q *Person) {
 			d.T.Errorf("%s does not see what %s, who has read the same cells, does: %.40q", q.Name, p.Name, m.Text)
 		}
 	}
+}
+
+// now lists what others than the rogue said once, as somebody who stays in the room
+// has read it in the plenary since they came in.
+func (d *plot) now(p *Person, x client.Insight) (l []string) {
+	for _, m := range p.lines(dialogue.Plenary) {
+		if at, ok := d.stays.where(p, m.ID); ok && at.Stay == x.Stay && m.State == client.StateRoom && m.Name != d.rogue.Name && !d.anew[m.Name] {
+			l = append(l, m.Text)
+		}
+	}
+	return l
+}
+
+// common lists what is in two lists, in the order of the first.
+func common(l, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(l), func(s string) bool { return !slices.Contains(other, s) })
 }
 
 // shutOut has somebody remove the rogue. It tells whether that took place: who

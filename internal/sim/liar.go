@@ -21,8 +21,9 @@ type liar struct {
 
 	mu     sync.Mutex
 	rand   *rand.Rand
-	copies func(from, to *view) bool // whether what arrives in one view goes to another, too
-	hold   time.Duration             // how long at most it holds a cell before it gives it a place
+	copies func(from, to *view) bool     // whether what arrives in one view goes to another, too
+	hold   time.Duration                 // how long at most it holds a cell before it gives it a place
+	first  func(*relay.Cell) *relay.Cell // what it lays before a cell that arrives, or nil
 }
 
 // A view is what the liar shows some people: a store, in memory.
@@ -128,15 +129,27 @@ func (v *view) Open(_ context.Context, p relay.Proof, _ uint32) error {
 	return nil
 }
 
-// Append holds a cell for a while, gives it a place and copies it.
+// Append lays something before a cell, holds it for a while, and gives it a place.
 func (v *view) Append(_ context.Context, id relay.BoxID, c *relay.Cell, hour uint32) (uint64, error) {
 	v.l.mu.Lock()
 	hold := v.late
 	if v.l.hold > 0 {
 		hold += time.Duration(v.l.rand.Int64N(int64(v.l.hold)))
 	}
+	first := v.l.first
 	v.l.mu.Unlock()
+	if first != nil {
+		if before := first(c); before != nil {
+			v.place(id, before, hour)
+			hold += 5 * time.Second // others' come between
+		}
+	}
 	time.Sleep(hold)
+	return v.place(id, c, hour)
+}
+
+// place gives a cell its place and copies it.
+func (v *view) place(id relay.BoxID, c *relay.Cell, hour uint32) (uint64, error) {
 	v.l.mu.Lock()
 	defer v.l.mu.Unlock()
 	s := v.boxes[id]

@@ -26,7 +26,7 @@ func (d *plot) look() {
 		if p.x.Stopped {
 			d.T.Errorf("one seat stops %s from writing", p.Name)
 		}
-		if len(p.x.Charters) > 0 || len(p.x.Unconfirmed) > 0 {
+		if !x.Sure {
 			continue // nobody can say yet what is right there
 		}
 		key := fmt.Sprintf("%x %d %d %d", x.Group, x.Place.Epoch, x.Place.Part, x.Place.Position)
@@ -69,9 +69,7 @@ func (d *plot) audience() {
 	d.T.Helper()
 	honest := d.honest()
 	var heard [3]map[*Person][]string
-	for _, p := range honest {
-		d.anew[p.Name] = d.anew[p.Name] || p.leftElsewhere()
-	}
+	d.whoSaysAnew()
 	for r := range heard {
 		heard[r] = map[*Person][]string{}
 		for _, p := range honest {
@@ -121,6 +119,13 @@ func (d *plot) audience() {
 				}
 			}
 		}
+	}
+}
+
+// whoSaysAnew notes who has left a room that others contradicted.
+func (d *plot) whoSaysAnew() {
+	for _, p := range d.honest() {
+		d.anew[p.Name] = d.anew[p.Name] || p.leftElsewhere()
 	}
 }
 
