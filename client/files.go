@@ -102,8 +102,8 @@ func (m *member) dropHalf(id dialogue.EventID) error {
 		if err != nil {
 			return err
 		}
-		if _, err := sp.Get(halfKey(id)); errors.Is(err, vault.ErrNotFound) {
-			return nil
+		if half, err := has(sp, halfKey(id)); !half {
+			return err
 		}
 		return forgetFile(sp, id)
 	})

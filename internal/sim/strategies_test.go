@@ -174,7 +174,7 @@ func breakRules(d *plot) {
 	}
 }
 
-var rogueRuns = flag.Int("rogues", 1, "how many schedules with a rogue, at least one for each strategy and role")
+var rogueRuns = flag.Int("rogues", 1, "how many schedules with a rogue, at least one for each strategy and role; an eighth of that with a relay that lies, too")
 
 // TestRogues plays every strategy in every role, under random schedules.
 func TestRogues(t *testing.T) {
