@@ -102,7 +102,7 @@ func (tb *table) commit(e *end, r Room, c mls.CommitContent) []byte {
 	if CommitFits(p.Message) {
 		tb.post(e, must(e.SealCommit(r, p.Message)))
 	} else {
-		cells, ref, err := e.SealCommitLong(r, p.Message)
+		cells, ref, err := e.SealLong(r, p.Message)
 		if err != nil {
 			tb.t.Fatal(err)
 		}
@@ -216,9 +216,47 @@ func TestShortAndLong(t *testing.T) {
 	tb.ruth.reopen() // chunks outlive a restart
 	l := tb.read(tb.ruth)
 	only(t, l[1:], "halden", long)
+	// Whoever has the chunks may name them once more: that is nobody's loss.
+	c, d, err = tb.halden.SealHead(Plenary, 1001, ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.halden.keep(d)
+	tb.post(tb.halden, c)
+	only(t, tb.read(tb.ruth), "halden", long)
+	tb.read(tb.halden)
+	tb.commit(tb.halden, Plenary, mls.CommitContent{})
+	if g := tb.read(tb.ruth); len(g) != 1 || g[0].Commit == nil {
+		t.Fatalf("%+v", g)
+	} else if d, _, err := tb.ruth.Follow(g[0]); err != nil {
+		t.Fatal(err)
+	} else {
+		tb.ruth.keep(d)
+	}
 	for k := range tb.ruth.stored {
 		if k[:1] == keyChunk {
-			t.Error("a chunk is kept after its head used it")
+			t.Error("a chunk is kept after its epoch")
+		}
+	}
+}
+
+// TestChunksAreSealed: whoever has the key of a room's cells reads nothing of a long
+// text or a commit before the head that names its chunks.
+func TestChunksAreSealed(t *testing.T) {
+	tb := sit(t)
+	tb.next()
+	content := bytes.Repeat([]byte("a commit's message "), 500)
+	cells, _, err := tb.halden.SealLong(Plenary, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range cells {
+		k, _, part, err := open(tb.ruth.rooms[Plenary].key, &cells[i])
+		if err != nil || k != kindChunk {
+			t.Fatalf("kind %d: %v", k, err)
+		}
+		if bytes.Contains(part, content[:19]) {
+			t.Error("a chunk can be read")
 		}
 	}
 }

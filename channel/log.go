@@ -70,7 +70,8 @@ type room struct {
 	key     []byte // of cells, in this epoch and box
 	pending *mls.PendingCommit
 	update  *mls.PendingUpdate
-	chunks  map[uint32]chunk // of this box and epoch, by position, not yet used by a head
+	reached uint32           // the generation after the latest of one's own messages that were read back
+	chunks  map[uint32]chunk // of this box and epoch, by position
 }
 
 // A chunk is judged with the head that names it: it has no author of its own.
@@ -100,6 +101,7 @@ const (
 	keyGroup   = "g" // + room + key of mls
 	keyPending = "p" // + room
 	keyUpdate  = "u" // + room
+	keyReached = "r" // + room
 	keyChunk   = "k" // + room + position
 	keyBlock   = "h" // + number: running hashes of this box
 	keyTold    = "n" // who told a newcomer the chain hash
@@ -109,6 +111,7 @@ func groupPrefix(r Room) string { return string([]byte{keyGroup[0], byte(r)}) }
 func pendingKey(r Room) string  { return string([]byte{keyPending[0], byte(r)}) }
 func blockKey(n uint32) string  { return string(wire.AppendU32([]byte(keyBlock), n)) }
 func updateKey(r Room) string   { return string([]byte{keyUpdate[0], byte(r)}) }
+func reachedKey(r Room) string  { return string([]byte{keyReached[0], byte(r)}) }
 func chunkKey(r Room, position uint32) string {
 	return string(wire.AppendU32([]byte{keyChunk[0], byte(r)}, position))
 }
@@ -184,6 +187,7 @@ func (l *Log) leave(d *Delta, r Room) {
 	}
 	l.forgetStaged(d, r)
 	l.dropChunks(d, r)
+	d.delete(reachedKey(r))
 	delete(l.rooms, r)
 }
 
@@ -228,6 +232,7 @@ func Load(cfg Config, pairs map[string][]byte) (*Log, error) {
 	}
 	groups := map[Room][]mls.Pair{}
 	pending, updates := map[Room][]byte{}, map[Room][]byte{}
+	reached := map[Room]uint32{}
 	chunks := map[Room]map[uint32]chunk{}
 	blocks := map[uint32][]byte{}
 	for k, v := range pairs {
@@ -239,6 +244,8 @@ func Load(cfg Config, pairs map[string][]byte) (*Log, error) {
 			pending[Room(k[1])] = v
 		case len(k) == 2 && k[:1] == keyUpdate:
 			updates[Room(k[1])] = v
+		case len(k) == 2 && k[:1] == keyReached && len(v) == 4:
+			reached[Room(k[1])] = binary.BigEndian.Uint32(v)
 		case len(k) == 1+1+4 && k[:1] == keyChunk:
 			r := Room(k[1])
 			if chunks[r] == nil {
@@ -259,7 +266,7 @@ func Load(cfg Config, pairs map[string][]byte) (*Log, error) {
 		return nil, fmt.Errorf("channel: stored state: %w", err)
 	}
 	for r, state := range groups {
-		x := &room{chunks: map[uint32]chunk{}}
+		x := &room{chunks: map[uint32]chunk{}, reached: reached[r]}
 		maps.Copy(x.chunks, chunks[r])
 		if x.group, err = mls.Load(state); err != nil {
 			return nil, fmt.Errorf("channel: room %d: %w", r, err)

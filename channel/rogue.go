@@ -18,7 +18,7 @@ func (l *Log) StageSpoilt(r Room, minute uint64, c mls.CommitContent, what mls.S
 	if x == nil {
 		return nil, nil, ErrNoRoom
 	}
-	p, delta, err := x.group.StageSpoilt(l.data(minute), c, what)
+	p, delta, err := x.group.StageSpoilt(l.data(minute, x.group.Generation(mls.Commit)), c, what)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,6 +57,20 @@ func (l *Log) Spy(c *relay.Cell) *Loot {
 	return nil
 }
 
+// Altered is loot in which a message that lies in the cell, and was not read yet, is
+// encrypted once more; nil where there is none.
+func (l *Log) Altered(loot *Loot, how mls.Alteration) *Loot {
+	b, err := parseBody(loot.content)
+	if err != nil || b.Ref != nil {
+		return nil
+	}
+	m, err := l.Alter(loot.Room, b.Inline, how)
+	if err != nil {
+		return nil
+	}
+	return &Loot{loot.Room, body{Inline: m}.marshal()}
+}
+
 // SealAgain puts somebody's content into another cell, under a header of one's own.
 func (l *Log) SealAgain(loot *Loot) (*relay.Cell, error) {
 	x := l.rooms[loot.Room]
@@ -73,7 +87,7 @@ func (l *Log) ForgeAs(r Room, leaf mls.LeafIndex, minute uint64, payload []byte)
 	if x == nil {
 		return nil, ErrNoRoom
 	}
-	m, err := x.group.ForgeAs(leaf, l.data(minute), body{Inline: payload}.marshal())
+	m, err := x.group.ForgeAs(leaf, l.data(minute, x.group.GenerationOf(leaf)), body{Inline: payload}.marshal())
 	if err != nil {
 		return nil, err
 	}
@@ -99,4 +113,21 @@ func (l *Log) Staged(r Room) (*mls.StagedCommit, error) {
 		return nil, ErrNoRoom
 	}
 	return x.group.View(x.pending)
+}
+
+// Alter is mls's, of a message in a room.
+func (l *Log) Alter(r Room, message []byte, how mls.Alteration) ([]byte, error) {
+	x := l.rooms[r]
+	if x == nil {
+		return nil, ErrNoRoom
+	}
+	return x.group.Alter(message, how)
+}
+
+// SealCommitLying is SealCommit under a header that shows other cells of the box.
+func (l *Log) SealCommitLying(r Room, message []byte) (*relay.Cell, error) {
+	honest := l.walk
+	defer func() { l.walk = honest }()
+	rand.Read(l.walk.running[:])
+	return l.SealCommit(r, message)
 }

@@ -23,16 +23,23 @@ const (
 )
 
 // data is the authenticated data of every MLS message: the box that it was
-// made for, and the minute.
-func (l *Log) data(minute uint64) []byte {
-	return wire.AppendU64(append([]byte(nil), l.walk.id[:]...), minute)
+// made for, the minute, and its generation.
+func (l *Log) data(minute uint64, generation uint32) []byte {
+	return wire.AppendU32(wire.AppendU64(append([]byte(nil), l.walk.id[:]...), minute), generation)
 }
 
-func parseData(b []byte) (box relay.BoxID, minute uint64, err error) {
+// A claim is what authenticated data says.
+type claim struct {
+	box        relay.BoxID
+	minute     uint64
+	generation uint32
+}
+
+func parseData(b []byte) (c claim, err error) {
 	r := wire.NewReader(b)
-	r.Fill(box[:])
-	minute = r.U64()
-	return box, minute, r.Done()
+	r.Fill(c.box[:])
+	c.minute, c.generation = r.U64(), r.U32()
+	return c, r.Done()
 }
 
 // Seal makes the head cell of a payload of MaxInline bytes at most.
@@ -48,7 +55,7 @@ func (l *Log) sealBody(r Room, minute uint64, inner body) (*relay.Cell, Delta, e
 	if x == nil {
 		return nil, nil, ErrNoRoom
 	}
-	message, delta, err := x.group.Seal(l.data(minute), inner.marshal())
+	message, delta, err := x.group.Seal(l.data(minute, x.group.Generation(mls.Application)), inner.marshal())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -73,8 +80,10 @@ func (l *Log) Message(r Room, c *relay.Cell) []byte {
 	return b.Inline
 }
 
-// SealLong seals content under a one-time key and gives the chunk cells, and
-// the Ref that SealHead needs, without its places.
+// SealLong seals content, or a handshake message that does not fit in a head cell,
+// under a one-time key and gives the chunk cells, and the Ref that SealHead or
+// SealCommitHead needs, without its places. Nobody reads chunks before their head
+// lies in the log.
 func (l *Log) SealLong(r Room, content []byte) ([]relay.Cell, *Ref, error) {
 	key, sealed, err := sealOnce(content)
 	if err != nil {
@@ -115,7 +124,7 @@ func (l *Log) StageUpdate(r Room, minute uint64, sig *mls.SignatureKey) (message
 	if x == nil {
 		return nil, nil, ErrNoRoom
 	}
-	p, delta, err := x.group.StageUpdate(l.data(minute), sig)
+	p, delta, err := x.group.StageUpdate(l.data(minute, x.group.Generation(mls.Proposal)), sig)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -137,7 +146,7 @@ func (l *Log) Stage(r Room, minute uint64, c mls.CommitContent) (*mls.PendingCom
 	if x == nil {
 		return nil, nil, ErrNoRoom
 	}
-	p, delta, err := x.group.Stage(l.data(minute), c)
+	p, delta, err := x.group.Stage(l.data(minute, x.group.Generation(mls.Commit)), c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,13 +176,6 @@ func CommitFits(message []byte) bool { return len(message) < contentSize }
 // SealCommit makes the head cell of a handshake message that fits.
 func (l *Log) SealCommit(r Room, message []byte) (*relay.Cell, error) {
 	return l.sealOuter(r, body{Inline: message})
-}
-
-// SealCommitLong gives the chunk cells of one that does not, and the Ref for
-// SealCommitHead.
-func (l *Log) SealCommitLong(r Room, message []byte) ([]relay.Cell, *Ref, error) {
-	cells, err := l.chunkCells(r, message)
-	return cells, &Ref{Hash: sha256.Sum256(message)}, err
 }
 
 // SealCommitHead makes the head cell that names a handshake message's chunks.

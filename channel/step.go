@@ -85,6 +85,8 @@ func (l *Log) read(d *Delta, c *relay.Cell, own bool, at Place) (*Got, error) {
 			got.Bad = errCover
 			return got, nil
 		case own:
+			b, _ := parseBody(content)
+			got.Bad = l.readBack(d, r, b.Inline)
 			return got, nil
 		}
 		if got, err = l.head(d, got, x, content); got.Author != nil {
@@ -93,6 +95,44 @@ func (l *Log) read(d *Delta, c *relay.Cell, own bool, at Place) (*Got, error) {
 		return got, err
 	}
 	return nil, nil
+}
+
+// window is how many generations others move forward for one message, and how many
+// they keep of those that they skip, as mls does.
+const window = 1024
+
+// ReadBack takes a message of one's own that was read back in another cell than
+// its own, as Step does. It gives an error where the others can't open it, being
+// too far from what they opened last: then it has to be made again.
+func (l *Log) ReadBack(r Room, message []byte) (d Delta, err error) {
+	err = l.readBack(&d, r, message)
+	return d, err
+}
+
+// readBack does what the others do by the generation of one's own message.
+func (l *Log) readBack(d *Delta, r Room, message []byte) error {
+	peek, err := mls.Peek(message)
+	if err != nil || peek.Kind != mls.Application {
+		return nil // of handshakes there are too few in an epoch
+	}
+	claim, err := parseData(peek.AAD)
+	x := l.rooms[r]
+	switch g := claim.generation; {
+	case err != nil:
+		return err
+	case g > x.reached+window || g+window < x.reached:
+		return errFar
+	case g >= x.reached:
+		x.reached = g + 1
+		d.put(reachedKey(r), wire.AppendU32(nil, x.reached))
+	}
+	return nil
+}
+
+// Reaches tells whether the others could open what one would seal now.
+func (l *Log) Reaches(r Room) bool {
+	x := l.rooms[r]
+	return x != nil && x.group.Generation(mls.Application) <= x.reached+window
 }
 
 // head reads a head cell's MLS message. What is wrong with it is the fault of
@@ -112,15 +152,15 @@ func (l *Log) head(d *Delta, got *Got, x *room, content []byte) (*Got, error) {
 	if err != nil {
 		return bad(err)
 	}
-	box, minute, err := parseData(peek.AAD)
+	claim, err := parseData(peek.AAD)
 	if err != nil {
 		return bad(err)
 	}
-	if box != l.walk.id {
+	if claim.box != l.walk.id {
 		return bad(errElsewhere)
 	}
-	got.Minute = minute
-	opened, delta, err := x.group.Open(message)
+	got.Minute = claim.minute
+	opened, delta, err := x.group.OpenBound(message, claim.generation)
 	d.group(got.Room, delta)
 	if err != nil {
 		got.Older = errors.Is(err, mls.ErrOwnAhead)
@@ -146,9 +186,7 @@ func (l *Log) head(d *Delta, got *Got, x *room, content []byte) (*Got, error) {
 		if got.Payload, err = inner.resolve(fetch); err != nil {
 			return bad(err)
 		}
-		l.forget(d, got.Room, inner)
 	}
-	l.forget(d, got.Room, b)
 	return got, nil
 }
 
@@ -165,6 +203,7 @@ func identity(g *mls.Group, leaf mls.LeafIndex) []byte {
 var (
 	errElsewhere = errors.New("channel: a message that was made for another box")
 	errProposal  = errors.New("channel: a proposal of something else than an Update")
+	errFar       = errors.New("channel: a message too far from the others that were read")
 	errCover     = errors.New("channel: cover whose header is false")
 )
 
@@ -179,18 +218,8 @@ func (x *room) fetch(against *Contradiction) func(position uint32) []byte {
 	}
 }
 
-// forget drops chunks that their head has used.
-func (l *Log) forget(d *Delta, r Room, b body) {
-	if b.Ref == nil {
-		return
-	}
-	for _, p := range b.Ref.Positions {
-		delete(l.rooms[r].chunks, p)
-		d.delete(chunkKey(r, p))
-	}
-}
-
-// dropChunks drops those that no head can name any more.
+// dropChunks drops those that no head can name any more. What one head has named
+// stays for others: it may be somebody else's than who made the chunks.
 func (l *Log) dropChunks(d *Delta, r Room) {
 	for p := range l.rooms[r].chunks {
 		d.delete(chunkKey(r, p))
@@ -270,6 +299,8 @@ func (l *Log) Refuse(got *Got) Delta {
 // former one are void, and the plenary goes to its next box.
 func (l *Log) entered(d *Delta, r Room) error {
 	x := l.rooms[r]
+	x.reached = 0
+	d.delete(reachedKey(r))
 	l.forgetStaged(d, r)
 	l.dropChunks(d, r)
 	if r != Plenary {

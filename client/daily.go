@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"parley/channel"
 	"parley/dialogue"
@@ -29,11 +30,15 @@ func (m *member) renewed(r dialogue.Room) { m.acct.Renewed[r] = m.today() }
 // owesUpdate tells whether one has yet to propose keys in a room today. A clock
 // that was days ahead once holds up nothing. Nobody can gather a proposal where
 // one sits alone; none is made where a commit of one's own is on its way, nor
-// where a newcomer to the room would miss it.
+// where a newcomer to the room would miss it, nor while one of an earlier day is on
+// its way.
 func (m *member) owesUpdate(r dialogue.Room) bool {
 	last, today := m.acct.Renewed[r], m.today()
 	if last == today || last == today+1 {
 		return false
+	}
+	if slices.ContainsFunc(m.out, func(it *item) bool { return it.Kind == itemUpdate && it.Room == r }) {
+		return false // its secrets are the only ones kept
 	}
 	return m.inRoom(r) && !m.me().Due && !m.log.Pending(channel.Room(r)) && !m.adding(r) && len(m.members(r)) > 1
 }

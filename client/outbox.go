@@ -268,6 +268,9 @@ func (m *member) makeable(it *item) bool {
 	if !m.writes() || m.held(it) || it.Back || it.Kind == itemParcel || !m.log.In(channel.Room(it.Room)) {
 		return false
 	}
+	if it.Kind == itemEvent && !m.log.Reaches(channel.Room(it.Room)) {
+		return false // it waits for the next epoch, or until others of one's own were read
+	}
 	if it.Stage == stageChunks {
 		return !slices.Contains(it.Positions, 0)
 	}
@@ -297,7 +300,7 @@ func (m *member) makeItem(sp *vault.Space, it *item) error {
 	case it.handshake() != nil && channel.CommitFits(it.handshake()):
 		head, err = m.log.SealCommit(room, it.handshake())
 	case it.handshake() != nil:
-		cells, it.Ref, err = m.log.SealCommitLong(room, it.handshake())
+		cells, it.Ref, err = m.log.SealLong(room, it.handshake())
 	case len(it.Event) <= channel.MaxInline:
 		head, delta, err = m.log.Seal(room, minute, it.Event)
 	default:

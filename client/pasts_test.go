@@ -101,11 +101,15 @@ func (m *member) readOn() error {
 	return err
 }
 
-// readOn has members read on, so far that a page which ends early ends nothing.
+// readOn has members who are in the room read on, so far that a page which ends
+// early ends nothing.
 func (x *table) readOn(l ...*member) {
 	x.t.Helper()
 	for _, m := range l {
 		for range 3 {
+			if m.acct.Standing != StandingIn {
+				x.t.Fatalf("%s is %s", m.c.Profile().Name, m.acct.Standing)
+			}
 			if err := m.readOn(); err != nil {
 				x.t.Fatal(err)
 			}

@@ -120,11 +120,17 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 		if own, err = m.carrying(sp, room, got.Mine); err != nil {
 			return err
 		}
-		got.Own = own != nil
+		if got.Own = own != nil; got.Own {
+			var delta channel.Delta
+			delta, got.Bad = m.log.ReadBack(got.Room, got.Mine)
+			if err := apply(sp, delta); err != nil {
+				return err
+			}
+		}
 	}
-	if got.Bad != nil && !got.Own {
+	if got.Bad != nil {
 		m.acct.Bad++
-		return nil
+		return m.void(sp, func(it *item) bool { return own != nil && it == own.it })
 	}
 	e := dialogue.Entry{Room: room, Author: seatOf(got.Author), Members: m.members(room)}
 	if int(room) < maxRooms {

@@ -147,6 +147,9 @@ func (r *Rogue) read(ctx context.Context, m *member, wait time.Duration) error {
 	return r.proceed(ctx, m)
 }
 
+// alterations are what a rogue makes of a message that others are still to read.
+var alterations = []mls.Alteration{{Later: 1}, {Guard: true}}
+
 func (r *Rogue) spy(m *member, box *relay.Box, page relay.Page) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -154,11 +157,18 @@ func (r *Rogue) spy(m *member, box *relay.Box, page relay.Page) {
 		return
 	}
 	for i := range page.Cells {
-		if l := m.log.Spy(&page.Cells[i]); l != nil {
-			r.mu.Lock()
-			r.loot = append(r.loot[max(0, len(r.loot)-50):], l)
-			r.mu.Unlock()
+		l := m.log.Spy(&page.Cells[i])
+		if l == nil {
+			continue
 		}
+		r.mu.Lock()
+		r.loot = append(r.loot[max(0, len(r.loot)-50):], l)
+		for _, how := range alterations {
+			if x := m.log.Altered(l, how); x != nil {
+				r.loot = append(r.loot, x)
+			}
+		}
+		r.mu.Unlock()
 	}
 }
 

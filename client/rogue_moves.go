@@ -3,6 +3,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -160,6 +161,9 @@ func (r *Rogue) Overtake(c *relay.Cell) *relay.Cell {
 	loot := m.log.Spy(c)
 	if loot == nil {
 		return nil
+	}
+	if n := int(c[1]) % (len(alterations) + 1); n < len(alterations) {
+		loot = cmp.Or(m.log.Altered(loot, alterations[n]), loot)
 	}
 	first, err := m.log.SealAgain(loot)
 	if err != nil {

@@ -47,6 +47,9 @@ var (
 	// generation that this state has not reached: the state is an old copy.
 	ErrOwnAhead = errors.New("mls: the message is this member's own, and newer than this state")
 
+	// ErrAltered: somebody else than its sender encrypted the message.
+	ErrAltered = errors.New("mls: the message is not as its sender encrypted it")
+
 	// ErrRemoved: the commit removes this member; it cannot enter the epoch.
 	ErrRemoved = errors.New("mls: the commit removes this member")
 

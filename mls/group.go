@@ -113,6 +113,12 @@ func (g *Group) EpochAuthenticator() []byte { return bytes.Clone(g.epoch.authent
 // ConfirmationTag is the public tag of the epoch (RFC 9420 §6.1); Nh bytes.
 func (g *Group) ConfirmationTag() []byte { return bytes.Clone(g.confirmationTag) }
 
+// Generation is that of the next message of a kind that this member makes in this
+// epoch: proposals and commits share one ratchet.
+func (g *Group) Generation(kind ContentType) uint32 {
+	return g.secrets.reached(g.own, ratchetOf(kind))
+}
+
 // Export derives n bytes, 1,024 at most, for the application's own use in this
 // epoch (RFC 9420 §8.5). Every purpose has a label of its own.
 func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {

@@ -62,12 +62,24 @@ type ProposalInfo struct {
 // holds. A *RefusedError is returned after that, when an authentic message has
 // content that breaks a rule: then the Delta, which is to be stored, has that
 // deletion. With any other error nothing has changed and the Delta is empty.
-func (g *Group) Open(b []byte) (*Opened, Delta, error) {
+func (g *Group) Open(b []byte) (*Opened, Delta, error) { return g.open(b, nil) }
+
+// OpenBound is Open for a message whose authenticated data says of which
+// generation it is, as the caller has read there. All members have each other's
+// keys, and a signature covers neither generation, reuse guard nor padding: any
+// of them could encrypt once more what another signed. With ErrAltered it refuses
+// what is not to the byte what its sender's Seal, Stage or StageUpdate makes of
+// what was signed.
+func (g *Group) OpenBound(b []byte, generation uint32) (*Opened, Delta, error) {
+	return g.open(b, &generation)
+}
+
+func (g *Group) open(b []byte, bound *uint32) (*Opened, Delta, error) {
 	m, err := parsePrivate(b)
 	if err != nil {
 		return nil, Delta{}, err
 	}
-	a, c, err := g.unprotect(m)
+	a, c, err := g.unprotect(m, bound)
 	if err != nil {
 		return nil, Delta{}, err
 	}
@@ -80,9 +92,10 @@ func (g *Group) Open(b []byte) (*Opened, Delta, error) {
 	return opened, c.delta(), nil
 }
 
-// unprotect decrypts a message and verifies its signature. The changes delete
-// its keys, and are still to be applied.
-func (g *Group) unprotect(m *privateMessage) (*authenticatedContent, changes, error) {
+// unprotect decrypts a message and verifies its signature, and that it is of the
+// generation that it is bound to, if to any. The changes delete its keys, and are
+// still to be applied.
+func (g *Group) unprotect(m *privateMessage, bound *uint32) (*authenticatedContent, changes, error) {
 	if !bytes.Equal(m.groupID, g.context.groupID) {
 		return nil, nil, ErrWrongGroup
 	}
@@ -96,6 +109,9 @@ func (g *Group) unprotect(m *privateMessage) (*authenticatedContent, changes, er
 	leaf := g.tree.leaf(data.leaf) // §6.3.2: not blank
 	if leaf == nil {
 		return nil, nil, fmt.Errorf("mls: open: %w", invalid("§6.3.2: a sender's leaf %d that is blank", data.leaf))
+	}
+	if bound != nil && data.generation != *bound {
+		return nil, nil, ErrAltered
 	}
 	kind := ratchetOf(m.kind)
 	own := data.leaf == g.own
@@ -112,6 +128,9 @@ func (g *Group) unprotect(m *privateMessage) (*authenticatedContent, changes, er
 	}
 	if !a.verify(g.suite, leaf.signatureKey, g.encodedContext) {
 		return nil, nil, fmt.Errorf("mls: open: %w", invalid("§6.1: the signature of a message"))
+	}
+	if bound != nil && !bytes.Equal(g.suite.sealPrivate(a, keys, g.epoch.senderData, 0).appendTo(nil), m.appendTo(nil)) {
+		return nil, nil, ErrAltered
 	}
 	if own {
 		return nil, nil, ErrOwnAhead

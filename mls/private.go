@@ -77,14 +77,21 @@ func (s *suite) senderDataKeys(secret, ciphertext []byte) (key, nonce []byte) {
 }
 
 // sealPrivate encrypts a by the keys of one generation of its sender's ratchet,
-// with padding zero bytes.
+// with padding zero bytes. The reuse guard is of the signature, and not random as
+// RFC 9420 §6.3.1 has it: what a generation makes of what was signed is
+// determined, which OpenBound needs, and a state that went back has two nonces for
+// two contents all the same.
 func (s *suite) sealPrivate(a *authenticatedContent, keys messageKeys, senderDataSecret []byte, padding int) *privateMessage {
+	return s.sealUnder(a, keys, senderDataSecret, padding, [4]byte(s.hash(a.auth.appendTo(nil, a.kind))))
+}
+
+func (s *suite) sealUnder(a *authenticatedContent, keys messageKeys, senderDataSecret []byte, padding int, reuseGuard [4]byte) *privateMessage {
 	m := &privateMessage{groupID: a.groupID, epoch: a.epoch, kind: a.kind, aad: a.aad}
 	plaintext := a.content.appendTo(make([]byte, 0, 256+len(a.application)+padding))
 	plaintext = a.auth.appendTo(plaintext, a.kind)
 	plaintext = append(plaintext, make([]byte, padding)...)
 
-	data := senderData{leaf: LeafIndex(a.sender.index), generation: keys.generation, reuseGuard: [4]byte(randomBytes(4))}
+	data := senderData{leaf: LeafIndex(a.sender.index), generation: keys.generation, reuseGuard: reuseGuard}
 	m.ciphertext = s.seal(keys.key, data.guard(keys.nonce), m.contentAAD(), plaintext)
 	key, nonce := s.senderDataKeys(senderDataSecret, m.ciphertext)
 	m.senderData = s.seal(key, nonce, m.senderDataAAD(), data.appendTo(nil))

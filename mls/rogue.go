@@ -3,6 +3,7 @@
 package mls
 
 import (
+	"crypto/rand"
 	"fmt"
 	"slices"
 )
@@ -66,14 +67,9 @@ func (g *Group) makeSpoilt(aad []byte, content CommitContent, what Spoil) (*Pend
 	}
 	if what.Tag {
 		p.content.auth.confirmationTag[0] ^= 1
-		g.secrets.apply(step)
-		var more changes
-		if p.Message, more, err = g.protect(p.content); err != nil {
-			return nil, nil, err
-		}
-		step.add(more)
+		p.Message, step, err = g.protect(p.content) // instead of the one made before
 	}
-	return p, step, nil
+	return p, step, err
 }
 
 // ForgeAs makes a message on the next generation of somebody else's ratchet,
@@ -87,4 +83,46 @@ func (g *Group) ForgeAs(l LeafIndex, aad, plaintext []byte) ([]byte, error) {
 		return nil, err
 	}
 	return g.suite.sealPrivate(a, keys, g.epoch.senderData, 0).appendTo(messageHeader(formatPrivate)), nil
+}
+
+// GenerationOf is that of the next application message of somebody else's.
+func (g *Group) GenerationOf(l LeafIndex) uint32 { return g.secrets.reached(l, ratchetApplication) }
+
+// An Alteration says how somebody else's message is encrypted once more: all
+// members have the keys, and the signature covers nothing of that.
+type Alteration struct {
+	Later   uint32 // by how many generations later
+	Padding int
+	Guard   bool // under another reuse guard
+	Tag     bool // a commit's confirmation tag is wrong
+}
+
+// Alter encrypts once more what somebody else signed and this member has not
+// opened yet.
+func (g *Group) Alter(b []byte, how Alteration) ([]byte, error) {
+	m, err := parsePrivate(b)
+	if err != nil {
+		return nil, err
+	}
+	a, _, err := g.unprotect(m, nil)
+	if err != nil {
+		return nil, err
+	}
+	data, err := g.suite.openSenderData(m, g.epoch.senderData)
+	if err != nil {
+		return nil, err
+	}
+	keys, _, err := g.secrets.take(data.leaf, ratchetOf(m.kind), data.generation+how.Later)
+	if err != nil {
+		return nil, err
+	}
+	if how.Tag && a.kind == Commit {
+		a.auth.confirmationTag[0] ^= 1
+	}
+	if how.Guard {
+		var guard [4]byte
+		rand.Read(guard[:])
+		return g.suite.sealUnder(a, keys, g.epoch.senderData, how.Padding, guard).appendTo(messageHeader(formatPrivate)), nil
+	}
+	return g.suite.sealPrivate(a, keys, g.epoch.senderData, how.Padding).appendTo(messageHeader(formatPrivate)), nil
 }

@@ -3,6 +3,7 @@
 package mls
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -69,4 +70,63 @@ func TestForged(t *testing.T) {
 		}
 	}
 	r.say(r.members[1], "mine")
+}
+
+// TestForgedAgain: what one member signed and another encrypts once more is
+// refused by all, and uses nothing up: the message itself opens afterwards. Without
+// the bound, it would open.
+func TestForgedAgain(t *testing.T) {
+	for name, how := range map[string]Alteration{"later": {Later: 1}, "far": {Later: 900}, "guard": {Guard: true}, "padding": {Padding: 1}, "both": {Later: 2, Guard: true}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t, MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, 3)
+			from, rogue, other := r.members[0], r.members[1], r.members[2]
+			for _, kind := range []ContentType{Application, Proposal, Commit} {
+				generation := from.group.Generation(kind)
+				m, d, err := made(from.group, kind)
+				if err != nil {
+					t.Fatal(err)
+				}
+				from.save(d)
+				again := must(rogue.group.Alter(m, how))(t)
+				if _, d, err := other.group.OpenBound(again, generation); !errors.Is(err, ErrAltered) || !d.Empty() {
+					t.Errorf("kind %d: %v", kind, err)
+				}
+				if _, d, err := from.group.OpenBound(again, generation); err == nil || errors.Is(err, ErrOwnAhead) || !d.Empty() {
+					t.Errorf("kind %d, its sender: %v", kind, err)
+				}
+				other.checkStore()
+				twin := must(Load(other.group.State()))(t)
+				if _, _, err := twin.Open(again); err != nil {
+					t.Errorf("kind %d: what was made can't be opened at all: %v", kind, err)
+				}
+				for _, p := range r.members[1:] {
+					opened, d, err := p.group.OpenBound(m, generation)
+					if err != nil || opened.Kind != kind {
+						t.Fatalf("kind %d: %v", kind, err)
+					}
+					p.save(d)
+				}
+			}
+		})
+	}
+}
+
+// made is a message of a kind.
+func made(g *Group, kind ContentType) ([]byte, Delta, error) {
+	switch kind {
+	case Application:
+		return g.Seal(nil, []byte("text"))
+	case Proposal:
+		p, d, err := g.StageUpdate(nil, nil)
+		if err != nil {
+			return nil, d, err
+		}
+		return p.Message, d, nil
+	default:
+		p, d, err := g.Stage(nil, CommitContent{})
+		if err != nil {
+			return nil, d, err
+		}
+		return p.Message, d, nil
+	}
 }

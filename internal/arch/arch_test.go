@@ -166,7 +166,7 @@ var rogues = []string{
 	"mls/rogue.go", "mls/rogue_test.go",
 	"channel/rogue.go",
 	"cli/found_rogue_test.go",
-	"client/rogue.go", "client/rogue_moves.go",
+	"client/altered_test.go", "client/rogue.go", "client/rogue_moves.go",
 }
 
 // TestRoguesStayInSimulations: no file but those, and tests of internal/sim,

@@ -113,7 +113,7 @@ func (b bench) binary(pkg string) string {
 func (b bench) build(t *testing.T, pkg string) {
 	t.Helper()
 	args := []string{"test", "-c", "-ldflags=-s -w", "-overlay", b.overlay, "-o", b.binary(pkg)}
-	if pkg == "internal/sim" || pkg == "mls" {
+	if slices.Contains([]string{"internal/sim", "mls", "client"}, pkg) {
 		args = append(args, "-tags=rogue")
 	}
 	cmd := exec.Command("go", append(args, "./"+pkg)...)

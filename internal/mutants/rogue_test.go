@@ -3,6 +3,22 @@ package mutants
 // ofRogues are the rules that simulated rogues made necessary. What a rule that
 // stood before answers is taken out, too, where a rogue is what sees it missing.
 var ofRogues = []mutant{
+	{"§3 a message is of the generation that it says", "mls/open.go",
+		"if bound != nil && data.generation != *bound {", "if false {", unit("client", "TestForgedAgain")},
+	{"§3 a message is encrypted as its sender does it", "mls/open.go",
+		"if bound != nil && !bytes.Equal(", "if false && !bytes.Equal(", unit("client", "TestForgedAgain")},
+	{"§3 so is a commit", "mls/private.go",
+		"[4]byte(s.hash(a.auth.appendTo(nil, a.kind)))", "[4]byte(randomBytes(4))", unit("client", "TestForgedCommitAgain")},
+	{"§3 nobody uses up another's chunks", "channel/step.go",
+		"if got.Payload, err = inner.resolve(fetch); err != nil {", "if got.Payload, err = inner.resolve(fetch); len(x.chunks) > 0 {\n\t\t\tclear(x.chunks)\n\t\t}\n\t\tif err != nil {", unit("client", "TestChunksNamedByAnother")},
+	{"§3 nobody reads a commit before its head lies in the log", "channel/seal.go",
+		"key, sealed, err := sealOnce(content)", "key, sealed, err := []byte(nil), content, error(nil)", unit("channel", "TestChunksAreSealed")},
+	{"§3 one's own that others can't open is made again", "channel/step.go",
+		"case g > x.reached+window || g+window < x.reached:", "case false:", unit("client", "TestTooFar")},
+	{"§3 nothing is made that others can't open", "client/outbox.go",
+		"if it.Kind == itemEvent && !m.log.Reaches(channel.Room(it.Room)) {", "if false {", unit("client", "TestTooFar")},
+	{"§8 one day's keys at a time are on their way", "client/daily.go",
+		"return it.Kind == itemUpdate && it.Room == r }", "return false }", unit("client", "TestOneUpdateAtATime")},
 	{"§6 who let a seat in that was never heard does not do so again", "dialogue/returning.go",
 		"return x.Heard > 0 || x.AddedBy != by", "return true || x.AddedBy != by", unit("dialogue", "TestLetInBySomebodyElse")},
 	{"§6 a post is signed by the keys of those before it", "client/return.go",
