@@ -90,11 +90,11 @@ func (d *drama) chores(ctx context.Context) {
 		for _, t := range p.Dialogue().Tasks {
 			switch t.Kind {
 			case client.TaskApprove:
-				if err := p.Approve(ctx, p.ID(), t.Seat.ID); err != nil && p.isAsked(t) {
+				if err := p.Approve(ctx, p.ID(), t.Seat.ID); err != nil && d.isAsked(p, t) {
 					d.T.Errorf("%s approves: %v", p.Name, err)
 				}
 			case client.TaskBack:
-				if errs := p.sendAgain(); len(errs) > 0 && p.isAsked(t) {
+				if errs := p.sendAgain(); len(errs) > 0 && d.isAsked(p, t) {
 					d.T.Errorf("%s sends again: %v", p.Name, errors.Join(errs...))
 				}
 			}
@@ -103,9 +103,9 @@ func (d *drama) chores(ctx context.Context) {
 }
 
 // isAsked tells whether a person has still to do a thing. What they were shown a
-// moment ago, another may have done since; or they are removed.
-func (p *Person) isAsked(t client.Task) bool {
-	return slices.ContainsFunc(p.Dialogue().Tasks, func(x client.Task) bool { return x.Kind == t.Kind && x.Seat.ID == t.Seat.ID })
+// moment ago, another may have done since; and who is to go may be gone.
+func (d *drama) isAsked(p *Person, t client.Task) bool {
+	return !d.gone[p.Name] && slices.ContainsFunc(p.Dialogue().Tasks, func(x client.Task) bool { return x.Kind == t.Kind && x.Seat.ID == t.Seat.ID })
 }
 
 // spare tells whether somebody may go: a side with nobody left could agree to
@@ -127,7 +127,7 @@ func (d *drama) remove(ctx context.Context) {
 		if s.MayDo.Remove && d.spare(s.Side) && !d.gone[s.Name] {
 			if err := p.Remove(ctx, p.ID(), s.ID); err == nil {
 				d.gone[s.Name] = true
-			} else if slices.ContainsFunc(p.Dialogue().Seats, func(x client.Seat) bool { return x.ID == s.ID && x.MayDo.Remove }) {
+			} else if !d.gone[p.Name] && slices.ContainsFunc(p.Dialogue().Seats, func(x client.Seat) bool { return x.ID == s.ID && x.MayDo.Remove }) {
 				d.T.Errorf("%s removes: %v", p.Name, err)
 			}
 			return
