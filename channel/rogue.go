@@ -27,9 +27,14 @@ func (l *Log) StageSpoilt(r Room, minute uint64, c mls.CommitContent, what mls.S
 
 // SealLying is Seal under a header that says something false.
 func (l *Log) SealLying(r Room, minute uint64, payload []byte, lie Contradiction) (*relay.Cell, Delta, error) {
+	defer l.lie(lie)()
+	return l.Seal(r, minute, payload)
+}
+
+// lie makes headers false until what it gives is called.
+func (l *Log) lie(what Contradiction) (stop func()) {
 	honest := l.walk
-	defer func() { l.walk = honest }()
-	switch lie {
+	switch what {
 	case ShowsMore:
 		l.walk.position += 1000
 	case OtherBox:
@@ -37,7 +42,7 @@ func (l *Log) SealLying(r Room, minute uint64, payload []byte, lie Contradiction
 	case OtherPast:
 		rand.Read(l.walk.chain[:])
 	}
-	return l.Seal(r, minute, payload)
+	return func() { l.walk = honest }
 }
 
 // Loot is a head cell's content, as whoever has its key can take it out.
@@ -126,8 +131,6 @@ func (l *Log) Alter(r Room, message []byte, how mls.Alteration) ([]byte, error) 
 
 // SealCommitLying is SealCommit under a header that shows other cells of the box.
 func (l *Log) SealCommitLying(r Room, message []byte) (*relay.Cell, error) {
-	honest := l.walk
-	defer func() { l.walk = honest }()
-	rand.Read(l.walk.running[:])
+	defer l.lie(OtherBox)()
 	return l.SealCommit(r, message)
 }

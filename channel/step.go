@@ -97,10 +97,6 @@ func (l *Log) read(d *Delta, c *relay.Cell, own bool, at Place) (*Got, error) {
 	return nil, nil
 }
 
-// window is how many generations others move forward for one message, and how many
-// they keep of those that they skip, as mls does.
-const window = 1024
-
 // ReadBack takes a message of one's own that was read back in another cell than
 // its own, as Step does. It gives an error where the others can't open it, being
 // too far from what they opened last: then it has to be made again.
@@ -120,7 +116,7 @@ func (l *Log) readBack(d *Delta, r Room, message []byte) error {
 	switch g := claim.generation; {
 	case err != nil:
 		return err
-	case g > x.reached+window || g+window < x.reached:
+	case g > x.reached+mls.Window || g+mls.Window < x.reached:
 		return errFar
 	case g >= x.reached:
 		x.reached = g + 1
@@ -132,7 +128,7 @@ func (l *Log) readBack(d *Delta, r Room, message []byte) error {
 // Reaches tells whether the others could open what one would seal now.
 func (l *Log) Reaches(r Room) bool {
 	x := l.rooms[r]
-	return x != nil && x.group.Generation(mls.Application) <= x.reached+window
+	return x != nil && x.group.Generation(mls.Application) <= x.reached+mls.Window
 }
 
 // head reads a head cell's MLS message. What is wrong with it is the fault of

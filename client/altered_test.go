@@ -42,17 +42,6 @@ func (x *table) altered(rogue *member, message []byte, how mls.Alteration) []rel
 	return append(cells, *head)
 }
 
-// lastMessage is that of what somebody made last.
-func (x *table) lastMessage(m *member) []byte {
-	x.t.Helper()
-	it := m.out[len(m.out)-1]
-	cell, err := m.cellOf(it, len(it.Cells)-1)
-	if err != nil || it.Stage != stageHead {
-		x.t.Fatalf("at stage %d, %v: %v", it.Stage, it.Positions, err)
-	}
-	return m.log.Message(channel.Plenary, cell)
-}
-
 // TestForgedAgain: with the relay, before the author's own cell, and without it,
 // after that, and when the author has said something else since.
 func TestForgedAgain(t *testing.T) {

@@ -287,18 +287,10 @@ func TestMessageInAnotherCell(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := newTable(t)
 			ruth, halden, corin := x.seated()
-			say := func(m *member, text string) {
-				if _, err := m.c.Say(t.Context(), m.id, Draft{Text: text}); err != nil {
-					t.Fatal(err)
-				}
-			}
 			x.readOn(halden, corin)
-			say(halden, text)
-			it := halden.out[len(halden.out)-1]
-			if it.Stage == stageChunks {
-				if err := halden.push(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+			x.say(halden, text)
+			if halden.out[len(halden.out)-1].Stage == stageChunks {
+				x.push(halden)
 				x.readOn(halden)
 				if err := halden.chore(halden.make); err != nil {
 					t.Fatal(err)
@@ -307,29 +299,17 @@ func TestMessageInAnotherCell(t *testing.T) {
 			if err := halden.reload(); err != nil {
 				t.Fatal(err)
 			}
-			it = halden.out[len(halden.out)-1]
-			cell, err := halden.cellOf(it, len(it.Cells)-1)
-			if err != nil || it.Stage != stageHead {
-				t.Fatalf("at stage %d, %v: %v", it.Stage, it.Positions, err)
-			}
 			x.readOn(corin)
-			head, err := corin.log.SealCommit(channel.Plenary, halden.log.Message(channel.Plenary, cell))
+			head, err := corin.log.SealCommit(channel.Plenary, x.lastMessage(halden))
 			if err != nil {
 				t.Fatal(err)
 			}
 			x.append(corin, corin.log.Box(), *head)
 			x.readOn(corin)
-			say(corin, "Corin's.")
+			x.say(corin, "Corin's.")
 			x.sync(corin, halden, ruth, corin)
 			for _, m := range []*member{ruth, halden, corin} {
-				l, err := m.c.Messages(m.id, Query{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				l = slices.DeleteFunc(l, func(m Message) bool { return m.Kind == KindNotice })
-				if len(l) != 2 || l[0].Text != text || l[0].State != StateRoom || l[1].Text != "Corin's." {
-					t.Errorf("%s reads %d lines, first %.20q", m.c.Profile().Name, len(l), l[0].Text)
-				}
+				x.shows(m, text, "Corin's.")
 				if m.acct.Bad != 1 || len(m.out) > 0 {
 					t.Errorf("%s: %d of no use, %d to send", m.c.Profile().Name, m.acct.Bad, len(m.out))
 				}

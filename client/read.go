@@ -130,7 +130,10 @@ func (m *member) entry(sp *vault.Space, got *channel.Got, own *ownCell) error {
 	}
 	if got.Bad != nil {
 		m.acct.Bad++
-		return m.void(sp, func(it *item) bool { return own != nil && it == own.it })
+		if own == nil {
+			return nil
+		}
+		return m.void(sp, func(it *item) bool { return it == own.it })
 	}
 	e := dialogue.Entry{Room: room, Author: seatOf(got.Author), Members: m.members(room)}
 	if int(room) < maxRooms {

@@ -49,6 +49,17 @@ func (x *table) shows(m *member, lines ...string) {
 	}
 }
 
+// lastMessage is that of what somebody made last.
+func (x *table) lastMessage(m *member) []byte {
+	x.t.Helper()
+	it := m.out[len(m.out)-1]
+	cell, err := m.cellOf(it, len(it.Cells)-1)
+	if err != nil || it.Stage != stageHead {
+		x.t.Fatalf("at stage %d, %v: %v", it.Stage, it.Positions, err)
+	}
+	return m.log.Message(channel.Plenary, cell)
+}
+
 // finish makes what waits, and posts it.
 func (x *table) finish(m *member) {
 	x.t.Helper()

@@ -29,11 +29,11 @@ const (
 
 	// maxForward is how many generations a sender ratchet moves forward for
 	// one message, at most (RFC 9420 §15.3).
-	maxForward = 1024
+	maxForward = Window
 
 	// maxKept is how many generations back the key and nonce of a message
 	// that was skipped are kept, for each ratchet (RFC 9420 §15.3).
-	maxKept = 1024
+	maxKept = Window
 
 	// maxPending is how many proposals of one member are kept in an epoch.
 	maxPending = 64
@@ -52,6 +52,10 @@ const (
 	// maxExport bounds what Export gives.
 	maxExport = 1 << 10
 )
+
+// Window is how many generations from the latest that was opened of a ratchet
+// another can be, forward or back, to be opened.
+const Window = 1024
 
 // MaxLifetime is the longest total lifetime of a leaf node that is accepted,
 // in seconds (RFC 9420 §7.2 wants the application to define one): 400 days.

@@ -3,7 +3,6 @@
 package mls
 
 import (
-	"crypto/rand"
 	"fmt"
 	"slices"
 )
@@ -94,7 +93,6 @@ type Alteration struct {
 	Later   uint32 // by how many generations later
 	Padding int
 	Guard   bool // under another reuse guard
-	Tag     bool // a commit's confirmation tag is wrong
 }
 
 // Alter encrypts once more what somebody else signed and this member has not
@@ -116,13 +114,9 @@ func (g *Group) Alter(b []byte, how Alteration) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if how.Tag && a.kind == Commit {
-		a.auth.confirmationTag[0] ^= 1
-	}
+	sealed := g.suite.sealPrivate(a, keys, g.epoch.senderData, how.Padding)
 	if how.Guard {
-		var guard [4]byte
-		rand.Read(guard[:])
-		return g.suite.sealUnder(a, keys, g.epoch.senderData, how.Padding, guard).appendTo(messageHeader(formatPrivate)), nil
+		sealed = g.suite.sealUnder(a, keys, g.epoch.senderData, how.Padding, [4]byte(randomBytes(4)))
 	}
-	return g.suite.sealPrivate(a, keys, g.epoch.senderData, how.Padding).appendTo(messageHeader(formatPrivate)), nil
+	return sealed.appendTo(messageHeader(formatPrivate)), nil
 }

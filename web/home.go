@@ -132,11 +132,10 @@ func taskWait(t client.Task, base string, w *words.Words) wait {
 
 // waitingMain is the page of a dialogue that one is not in.
 type waitingMain struct {
-	Entry  entry
-	Card   client.CardView
-	Words  []string
-	Rules  []words.Rule
-	Forget bool
+	Entry entry
+	Card  client.CardView
+	Words []string
+	Rules []words.Rule
 }
 
 // dialoguePage leads to the plenary, or says how one stands.
@@ -150,7 +149,6 @@ func (a *App) dialoguePage(q *request) (result, error) {
 	}
 	w := a.words()
 	m := waitingMain{Entry: entryOf(d, w), Card: q.o.cardOf(d.ID)}
-	m.Forget = forgettable(m.Entry)
 	m.Words = m.Card.Words
 	if len(m.Card.Sides) > 0 {
 		m.Rules = w.Rules(m.Card.Rules, m.Card.Sides)
@@ -187,9 +185,9 @@ func (o *opened) keepCard(id client.ID, v client.CardView) {
 	o.waiting[id] = v
 }
 
-// forgettable tells whether nothing, or nothing for certain, comes of a dialogue
+// Forgettable tells whether nothing, or nothing for certain, comes of a dialogue
 // any more.
-func forgettable(e entry) bool { return e.Ended || e.Late }
+func (e entry) Forgettable() bool { return e.Ended || e.Late }
 
 // postForget removes from this computer a dialogue of which nothing comes.
 func (a *App) postForget(q *request) (result, error) {
@@ -197,7 +195,7 @@ func (a *App) postForget(q *request) (result, error) {
 	if err != nil {
 		return failed(err)
 	}
-	if !forgettable(entryOf(d, a.words())) {
+	if !entryOf(d, a.words()).Forgettable() {
 		return failed(&client.RuleError{Reason: dialogue.ReasonState})
 	}
 	if err := q.o.Forget(d.ID); err != nil {

@@ -14,7 +14,7 @@ var ofRogues = []mutant{
 	{"§3 nobody reads a commit before its head lies in the log", "channel/seal.go",
 		"key, sealed, err := sealOnce(content)", "key, sealed, err := []byte(nil), content, error(nil)", unit("channel", "TestChunksAreSealed")},
 	{"§3 one's own that others can't open is made again", "channel/step.go",
-		"case g > x.reached+window || g+window < x.reached:", "case false:", unit("client", "TestTooFar")},
+		"case g > x.reached+mls.Window || g+mls.Window < x.reached:", "case false:", unit("client", "TestTooFar")},
 	{"§3 nothing is made that others can't open", "client/outbox.go",
 		"if it.Kind == itemEvent && !m.log.Reaches(channel.Room(it.Room)) {", "if false {", unit("client", "TestTooFar")},
 	{"§8 one day's keys at a time are on their way", "client/daily.go",

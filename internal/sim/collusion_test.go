@@ -170,7 +170,10 @@ func (d *plot) readTheSame(p, q *Person) {
 		return // they have read on
 	}
 	theirs := d.heard(q, dialogue.Plenary)
-	inOrder := func() bool { return slices.Equal(common(d.now(p, x), d.now(q, y)), common(d.now(q, y), d.now(p, x))) }
+	inOrder := func() bool {
+		mine, other := d.now(p, x), d.now(q, y)
+		return slices.Equal(common(mine, other), common(other, mine))
+	}
 	if !inOrder() {
 		if d.whoSaysAnew(); !inOrder() {
 			d.T.Errorf("%s and %s have read the same cells, and have another order:\n%.20q\n%.20q", p.Name, q.Name, d.now(p, x), d.now(q, y))

@@ -79,6 +79,9 @@ func (d *plot) audience() {
 	for _, p := range honest {
 		for r := range dialogue.Room(len(heard)) {
 			mine := heard[r][p]
+			once := func(l []string) []string {
+				return slices.DeleteFunc(slices.Clone(l), func(t string) bool { return d.anew[d.said[saying{r, t}]] })
+			}
 			if s := p.Dialogue().Me.Side; r != 0 && len(mine) > 0 && r != dialogue.SideRoom(s) {
 				d.T.Errorf("%s, of side %d, reads room %d: %.40q", p.Name, s, r, mine)
 			}
@@ -89,19 +92,9 @@ func (d *plot) audience() {
 			}
 			for _, q := range honest {
 				theirs := heard[r][q]
-				var common, other []string
-				for _, t := range mine {
-					if slices.Contains(theirs, t) && !d.anew[d.said[saying{r, t}]] {
-						common = append(common, t)
-					}
-				}
-				for _, t := range theirs {
-					if slices.Contains(mine, t) && !d.anew[d.said[saying{r, t}]] {
-						other = append(other, t)
-					}
-				}
-				if !slices.Equal(common, other) {
-					d.T.Errorf("room %d: %s and %s read in another order:\n%.20q\n%.20q", r, p.Name, q.Name, common, other)
+				a, b := common(once(mine), theirs), common(once(theirs), mine)
+				if !slices.Equal(a, b) {
+					d.T.Errorf("room %d: %s and %s read in another order:\n%.20q\n%.20q", r, p.Name, q.Name, a, b)
 				}
 			}
 			for _, m := range p.lines(r) {
